@@ -1,0 +1,149 @@
+// A whole bench: scenario after scenario, samples of the machine beside them, verdicts, at most one extension. Invariant: verdicts are made here,
+// from merged reports; a scenario that failed is a measurement that is invalid, not a bench that is lost.
+import { messageOf, OrxError } from '../core/errors.ts'
+import { sleep, type Clock } from '../core/runtime.ts'
+import type { BenchEvent } from './live.ts'
+import type { BenchReport, ComparisonReport, Environment, ResourceSample, SeriesReport, TargetReport } from './report.ts'
+import type { ScenarioSettings, ScenarioSpec } from './scenario.ts'
+import { scenarioOf, type Target } from './targets.ts'
+import { resourcesOf } from './resources.ts'
+import { judgeTargets, wholeVerdict } from './verdict.ts'
+
+export interface BenchPlan {
+  readonly id: string
+  readonly scenarios: readonly Pick<ScenarioSpec, 'name' | 'plannedMs'>[]
+  readonly targets: readonly Target[]
+  readonly settings: ScenarioSettings
+  readonly environment: Environment
+  /** No second look is begun that would end later than this, ms from now. Null: as long as it takes. */
+  readonly budgetMs: number | null
+}
+
+export interface BenchPorts {
+  readonly clock: Clock
+  /** Runs one scenario in the generator's process. Rejects when it could not be measured, or with the signal's reason. */
+  execute(
+    scenario: string,
+    settings: ScenarioSettings,
+    emit: (event: BenchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<readonly SeriesReport[]>
+  /** One sample of all processes. */
+  sampleResources(): Promise<Omit<ResourceSample, 'atMs' | 'scenario'>>
+}
+
+const sampleEveryMs = 250
+/** An open question is asked once more, for so many times as long. */
+const extension = 3
+/** A second look is no shorter than this, or three times as long where samples are missing, ms. */
+const leastLookMs = 2_000
+/** A second look is no longer than this, ms. */
+const longestLookMs = 60_000
+
+/** Resolves also when the signal came: with what was measured until then. */
+export async function runBench(
+  plan: BenchPlan,
+  ports: BenchPorts,
+  emit: (event: BenchEvent) => void,
+  signal: AbortSignal,
+): Promise<BenchReport> {
+  const { clock } = ports
+  const { targets, settings } = plan
+  const samples: ResourceSample[] = []
+  const measured = new Map<string, SeriesReport>()
+  const judged = (): readonly TargetReport[] => judgeTargets(targets, [...measured.values()], samples)
+  emit({ type: 'bench-started', scenarios: plan.scenarios.map(({ name }) => name), targets: judged(), seed: settings.seed })
+  const fromMs = clock.monotonicMs()
+
+  const runOne = async ({ name, plannedMs }: BenchPlan['scenarios'][number], how: ScenarioSettings): Promise<void> => {
+    emit({ type: 'scenario-started', scenario: name, plannedMs: plannedMs(how) })
+    const stopped = new AbortController()
+    const sampling = (async () => {
+      while (!stopped.signal.aborted) {
+        await sleep(clock, sampleEveryMs, stopped.signal)
+        const sample = { scenario: name, atMs: clock.monotonicMs() - fromMs, ...(await ports.sampleResources()) }
+        samples.push(sample)
+        emit({ type: 'resources', scenario: name, sample })
+      }
+    })().catch(() => undefined)
+    try {
+      const series = await ports.execute(name, how, emit, signal)
+      for (const report of series) measured.set(report.name, report)
+      emit({ type: 'scenario-finished', scenario: name, series })
+    } catch (error) {
+      if (!signal.aborted) {
+        const failed = unmeasured(name, error)
+        measured.set(name, failed)
+        emit({ type: 'scenario-finished', scenario: name, series: [failed] })
+      }
+    } finally {
+      stopped.abort()
+      await sampling
+    }
+    emit({ type: 'targets', targets: judged() })
+  }
+
+  const plannedAfter = (name: string): number => {
+    const after = plan.scenarios.slice(plan.scenarios.findIndex((scenario) => scenario.name === name) + 1)
+    return after.reduce((sum, { plannedMs }) => sum + plannedMs(settings), 0)
+  }
+  for (const scenario of plan.scenarios) {
+    if (signal.aborted) break
+    await runOne(scenario, settings)
+    const isOpen = ({ verdict }: TargetReport): boolean => verdict === 'inconclusive' || verdict === 'invalid'
+    const open = judged().filter((target) => isOpen(target) && scenarioOf(target.scenario) === scenario.name)
+    if (open.length === 0 || signal.aborted) continue
+    const tookMs = clock.monotonicMs() - fromMs
+    // The second and last look replaces the first. Where samples were too few it is longer by a factor that was fixed beforehand; where the first
+    // could not be believed it is the same again.
+    const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
+    const longer = Math.min(longestLookMs, open.some(({ verdict }) => verdict === 'inconclusive') ? extension * firstMs : firstMs)
+    const second = { ...settings, durationMs: longer }
+    if (plan.budgetMs !== null && tookMs + scenario.plannedMs(second) > plan.budgetMs - plannedAfter(scenario.name)) continue
+    await runOne(scenario, second)
+  }
+  const targetReports = judged()
+  const verdict = wholeVerdict(targetReports)
+  emit({ type: 'targets', targets: targetReports })
+  emit({ type: 'bench-finished', verdict })
+  return {
+    id: plan.id,
+    environment: plan.environment,
+    seed: settings.seed,
+    scenarios: [...measured.values()],
+    targets: targetReports,
+    resources: resourcesOf(samples),
+    comparison: null,
+    verdict,
+  }
+}
+
+/** A regression is a missed target. */
+export function withComparison(report: BenchReport, comparison: ComparisonReport): BenchReport {
+  return { ...report, comparison, verdict: wholeVerdict([...report.targets, ...comparison.entries]) }
+}
+
+function unmeasured(name: string, error: unknown): SeriesReport {
+  const none = { p50: 0, p95: 0, p99: 0, max: 0, mean: 0, unit: 'ms' } as const
+  const hint = error instanceof OrxError ? ` (${error.hint})` : ''
+  return {
+    name,
+    model: 'closed',
+    offeredPerSecond: null,
+    achievedPerSecond: 0,
+    concurrency: null,
+    count: 0,
+    errors: 0,
+    errorsByKind: {},
+    response: none,
+    service: none,
+    lateness: { p99: 0 },
+    generator: { eventLoopUtilization: 0, lagP99Ms: 0 },
+    figures: {},
+    exceeded: {},
+    invalid: [`it could not be measured: ${messageOf(error)}${hint}`],
+    notes: [],
+    intervals: [],
+    histogram: '',
+  }
+}

@@ -1,0 +1,103 @@
+// The query paths under load: each alone, and mixed at a fixed rate. Invariant: the queries are those of the program, with parameters that exist.
+import type { Db, Document, ObjectId } from 'mongodb'
+import { seededRandom } from '../../core/random.ts'
+import { connectDatabase } from '../../database/connection.ts'
+import { runAggregate, runFind } from '../../database/queryPath.ts'
+import { queryPaths } from '../../database/queryPaths.ts'
+import type { SeriesReport } from '../report.ts'
+import { timesOf, type ScenarioSpec } from '../scenario.ts'
+import type { Leaving } from '../leaving.ts'
+import { openSeries, warmUp, warmUpMs, type OpenLoad } from './openSeries.ts'
+
+const own = { durationMs: 20_000, quickMs: 5_000, warmupMs: 500 }
+const mixPerSecond = 500
+/** Each path alone. Analytics over everything are asked for less often, and a P99 still needs 299 samples. */
+const alone = {
+  'user-sessions': { perSecond: 200, share: 0.4, leastMs: 0 },
+  'session-threads': { perSecond: 200, share: 0.4, leastMs: 0 },
+  'session-analytics': { perSecond: 200, share: 0.4, leastMs: 0 },
+  'all-analytics': { perSecond: 80, share: 0.4, leastMs: 4_000 },
+} as const
+type Alone = keyof typeof alone
+const aloneMs = (name: Alone, durationMs: number): number => Math.max(alone[name].leastMs, durationMs * alone[name].share)
+const sampleSize = 500
+const mongod = { busyBeside: 1 }
+
+interface Sampled {
+  readonly users: readonly string[]
+  readonly sessions: readonly ObjectId[]
+}
+
+async function sample(db: Db, signal: AbortSignal): Promise<Sampled> {
+  const of = (collection: string, field: string): Promise<Document[]> =>
+    db
+      .collection(collection)
+      .aggregate([{ $sample: { size: sampleSize } }, { $project: { [field]: 1 } }], { signal })
+      .toArray()
+  const users = (await of('user_sessions', 'user_id')).map((row) => String(row['user_id']))
+  const sessions = (await of('conversation_threads', 'session_id')).map((row) => row['session_id'] as ObjectId)
+  return { users, sessions }
+}
+
+export const queries: ScenarioSpec = {
+  name: 'queries',
+  summary: 'sessions of a user, threads of a session, analytics: each alone, and mixed 40/40/20 at 500 a second',
+  needs: { database: true },
+  plannedMs: (settings) => {
+    const { durationMs, warmupMs } = timesOf(settings, own)
+    const names = Object.keys(alone) as Alone[]
+    return warmUpMs + durationMs + warmupMs + names.reduce((sum, name) => sum + aloneMs(name, durationMs) + warmupMs, 0)
+  },
+  run: async (host, settings, signal) => {
+    const { places, runtime } = host
+    if (places.mongodb === null) throw new Error('queries needs a database')
+    const database = await connectDatabase(
+      { uri: places.mongodb.uri, dbName: places.mongodb.database, appName: 'orx/bench', maxPoolSize: 20, clock: runtime.clock },
+      signal,
+    )
+    try {
+      const { db } = database
+      const { users, sessions } = await sample(db, signal)
+      const at = <T>(list: readonly T[], random: () => number): T | undefined => list[Math.floor(random() * list.length)]
+      const random = seededRandom(`queries/${settings.seed}`)
+      const since = new Date(0)
+      const asks: Readonly<Record<Alone, (abort: AbortSignal) => Promise<unknown>>> = {
+        'user-sessions': (abort) => runFind(db, queryPaths.sessionsOfUser, { userId: at(users, random) ?? '' }, abort),
+        'session-threads': (abort) => runFind(db, queryPaths.threadsOfSession, { sessionId: at(sessions, random) as ObjectId }, abort),
+        'session-analytics': (abort) =>
+          runAggregate(db, queryPaths.sessionAnalytics, { sessionId: at(sessions, random) as ObjectId }, abort),
+        'all-analytics': (abort) => runAggregate(db, queryPaths.analyticsByDay, { since, simulated: true }, abort),
+      }
+      const { durationMs, warmupMs } = timesOf(settings, own)
+      const rate = settings.ratePerSecond
+      const measured: SeriesReport[] = []
+      const mix: OpenLoad['send'] = (index, leaving) => {
+        const share = index % 5
+        return asks[share < 2 ? 'user-sessions' : share < 4 ? 'session-threads' : 'session-analytics'](leaving.signal)
+      }
+      await warmUp(host, mix, signal)
+      measured.push(
+        await openSeries(
+          host,
+          settings,
+          { ...mongod, name: 'queries', perSecond: rate ?? mixPerSecond, times: { durationMs, warmupMs }, send: mix },
+          signal,
+        ),
+      )
+      for (const name of Object.keys(alone) as Alone[]) {
+        if (signal.aborted) break
+        const load = {
+          ...mongod,
+          name: `queries:${name}`,
+          perSecond: rate ?? alone[name].perSecond,
+          times: { durationMs: aloneMs(name, durationMs), warmupMs },
+          send: (_index: number, leaving: Leaving) => asks[name](leaving.signal),
+        }
+        measured.push(await openSeries(host, settings, load, signal))
+      }
+      return measured
+    } finally {
+      await database.close()
+    }
+  },
+}
