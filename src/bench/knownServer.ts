@@ -1,5 +1,5 @@
 // Servers whose latencies are known, because they note what they did themselves. Invariant: what they tell is what each request really took
-// there, from its arrival to the end of its answer.
+// there, from its arrival until its answer was handed to the system; noted before, not after, as the handing over may wake the client first.
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { seededRandom } from '../core/random.ts'
@@ -7,7 +7,7 @@ import type { Clock } from '../core/runtime.ts'
 import { makeHistogram } from './histogram.ts'
 import type { Percentiles } from './report.ts'
 
-export const knownKinds = ['known', 'stall', 'hang', 'error', 'trickle'] as const
+export const knownKinds = ['known', 'prompt', 'stall', 'hang', 'error', 'trickle'] as const
 export type KnownKind = (typeof knownKinds)[number]
 
 export interface KnownServer {
@@ -32,29 +32,31 @@ export async function startKnownServer(
   const random = seededRandom(`known/${seed}`)
   const times = makeHistogram('ms')
   let firstMs: number | null = null
-  const answerAfter = (response: ServerResponse, ms: number): void => {
-    if (ms <= 0) response.end('ok')
-    else clock.setTimer(() => response.end('ok'), ms)
-  }
-  const handle = (sinceFirstMs: number, response: ServerResponse): void => {
+  const handle = (sinceFirstMs: number, response: ServerResponse, end: (text: string) => void): void => {
+    const answerAfter = (ms: number): void => {
+      if (ms <= 0) end('ok')
+      else clock.setTimer(() => end('ok'), ms)
+    }
     switch (kind) {
       case 'known':
-        return answerAfter(response, -Math.log(1 - random()) * meanMs)
+        return answerAfter(-Math.log(1 - random()) * meanMs)
+      case 'prompt':
+        return end('ok')
       case 'stall': {
         // As a collection of garbage, or a lock, does it: all that come meanwhile are answered together.
         const at = sinceFirstMs % stallEveryMs
         const isStalled = at >= stallFromMs && at < stallFromMs + stallMs
-        return answerAfter(response, meanMs + (isStalled ? stallFromMs + stallMs - at : 0))
+        return answerAfter(meanMs + (isStalled ? stallFromMs + stallMs - at : 0))
       }
       case 'hang':
         return
       case 'error':
         response.statusCode = 500
-        return answerAfter(response, 1)
+        return answerAfter(1)
       case 'trickle': {
         response.writeHead(200)
         const piece = (left: number): void => {
-          if (left === 0) return void response.end()
+          if (left === 0) return end('')
           response.write('piece ')
           clock.setTimer(() => piece(left - 1), trickleMs / trickles)
         }
@@ -66,8 +68,10 @@ export async function startKnownServer(
     const arrivedMs = clock.monotonicMs()
     firstMs ??= arrivedMs
     const sinceFirstMs = arrivedMs - firstMs
-    if (sinceFirstMs >= warmupMs) response.once('finish', () => times.record(clock.monotonicMs() - arrivedMs))
-    handle(sinceFirstMs, response)
+    handle(sinceFirstMs, response, (text) => {
+      if (sinceFirstMs >= warmupMs) times.record(clock.monotonicMs() - arrivedMs)
+      response.end(text)
+    })
   })
   server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve, reject) => {

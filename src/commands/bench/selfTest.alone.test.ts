@@ -13,7 +13,7 @@ interface Check {
   readonly outcome: 'ok' | 'wrong' | 'late'
 }
 
-test('the self-test finds its own figures, counts and verdicts right', { timeout: 300_000 }, async ({ skip }) => {
+test('the self-test finds its own figures, counts and verdicts right', { timeout: 600_000 }, async ({ skip }) => {
   const folder = await mkdtemp(join(tmpdir(), 'orx-self-test-'))
   try {
     const { exitCode, stdout, stderr } = await startOrx(folder, ['bench', '--self-test', '--json']).ended
