@@ -10,15 +10,21 @@ export type KeyedOrder = Pick<CallOrder, 'scope' | 'promptVersion' | 'step' | 'r
 export function cacheKeyOf(provider: Pick<Provider, 'identity' | 'baseUrl'>, order: KeyedOrder, model: string): string {
   const { maxTokens, temperature, format = 'text', messages } = order.request
   const { role, iteration, sample } = order.step
-  let text = ''
   // A fixed number of parts comes before the messages.
-  for (const part of [order.scope, provider.identity, provider.baseUrl, model, order.promptVersion, role, format]) text += keyPart(part)
-  for (const part of [maxTokens, temperature, iteration, sample]) text += keyPart(String(part))
+  let text =
+    keyPart(order.scope) +
+    keyPart(provider.identity) +
+    keyPart(provider.baseUrl) +
+    keyPart(model) +
+    keyPart(order.promptVersion) +
+    keyPart(role)
+  text += `${format} ${maxTokens} ${temperature} ${iteration} ${sample} `
   for (const message of messages) text += keyPart(message.role) + keyPart(message.content)
-  return hash('sha256', text, 'base64url')
+  // Half a surrogate pair has no UTF-8, so that is spelt out; no text begins with the quotation mark of that.
+  return hash('sha256', text.isWellFormed() ? text : JSON.stringify(text), 'base64url')
 }
 
-/** A part that ends where it says; JSON would have to look at every character of a prompt. Half a surrogate pair has no UTF-8, so that is spelt out. */
+/** A part that ends where it says; JSON would have to look at every character of a prompt. */
 function keyPart(part: string): string {
-  return part.isWellFormed() ? `${part.length}:${part}` : `json:${keyPart(JSON.stringify(part))}`
+  return `${part.length}:${part}`
 }
