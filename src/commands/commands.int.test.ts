@@ -93,6 +93,15 @@ describe('models', () => {
     const { stdout } = await orx(['models', '--simulate', '--why', 'Write a function that sorts a list'])
     expect(stdout.split('\n')[0]).toMatch(/^1\. simulated\/birch \(0\.\d\d\): It is strong in code\./)
   })
+
+  test('are listed without what was measured when the database does not answer, which is said', async () => {
+    const { exitCode, stdout } = await orx(['models', '--simulate', '--json'], {
+      ORX_MONGODB_URI: 'mongodb://127.0.0.1:1/?directConnection=true',
+    })
+    const { data, warnings } = JSON.parse(stdout) as { data: { models: { measured: unknown }[] }; warnings: string[] }
+    expect([exitCode, warnings.join('\n')]).toEqual([0, expect.stringContaining('what was measured of them is not shown')])
+    expect(new Set(data.models.map(({ measured }) => measured))).toEqual(new Set([null]))
+  })
 })
 
 describe('config show', () => {

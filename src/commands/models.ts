@@ -1,5 +1,5 @@
 // `orx models`: which models can be asked here, and which one a prompt would get.
-import { exitCodes } from '../core/errors.ts'
+import { exitCodes, OrxError } from '../core/errors.ts'
 import { formatUsd } from '../core/units.ts'
 import { connectDatabase } from '../database/connection.ts'
 import { embeddedStatus, uriOf } from '../database/embedded/server.ts'
@@ -14,17 +14,26 @@ import { plainTable } from '../ui/plainTable.ts'
 import { command, type CommandContext } from './command.ts'
 import { openProviders } from './openProviders.ts'
 
-/** What was measured before, where a database runs; a list of models starts none. */
-async function measured({ io, sources, signal, version }: CommandContext, simulated: boolean): Promise<ReadonlyMap<string, ModelHistory>> {
+/** What was measured before, where a database runs and answers; a list of models starts none. */
+async function measured(
+  { io, sources, signal, version, warn }: CommandContext,
+  simulated: boolean,
+): Promise<ReadonlyMap<string, ModelHistory>> {
   const embedded = embeddedStatus(sources.home, io.processes)
   const uri = mongodbUri(sources) ?? (embedded?.running ? uriOf(embedded.state.port) : null)
   if (uri === null) return new Map()
   const { clock } = io.runtime
-  const database = await connectDatabase({ uri, appName: `orx/${version}`, clock }, signal)
   try {
-    return await readModelHistory(database.reads, clock, simulated, signal)
-  } finally {
-    await database.close()
+    const database = await connectDatabase({ uri, appName: `orx/${version}`, clock }, signal)
+    try {
+      return await readModelHistory(database.reads, clock, simulated, signal)
+    } finally {
+      await database.close()
+    }
+  } catch (error) {
+    if (!(error instanceof OrxError) || error.code !== 'database_unreachable') throw error
+    warn(`what was measured of them is not shown: ${error.message}`)
+    return new Map()
   }
 }
 
