@@ -1,7 +1,7 @@
 // The ledger: every try of a call is durable as an intent before it leaves, and with its outcome after it has come back.
 // Invariant: what a provider received is a subset of the intents, unless the database was lost, which is said aloud, once.
 import { createHash } from 'node:crypto'
-import { ObjectId, type AnyBulkWriteOperation, type Db } from 'mongodb'
+import { ObjectId, type Db } from 'mongodb'
 import type { OrxError } from '../../core/errors.ts'
 import { untilAborted, type Clock } from '../../core/runtime.ts'
 import type { Attempt, AttemptResult, Ledger, Step } from '../../models/call.ts'
@@ -11,7 +11,7 @@ import type { AttemptDocument } from '../documents.ts'
 import { runFind } from '../queryPath.ts'
 import { queryPaths } from '../queryPaths.ts'
 import { boundedText } from './boundedText.ts'
-import { writeDurably } from './durableWrites.ts'
+import { writeDurably, type DurableWrite } from './durableWrites.ts'
 
 /** Writes what gathers while one write is out together with the next: a batcher of the traffic room, given from outside. */
 export type GroupWrites = <Item, Result>(write: (items: readonly Item[]) => Promise<readonly Result[]>) => (item: Item) => Promise<Result>
@@ -44,7 +44,7 @@ export function makeLedger({ db, clock, groupWrites, stepKey, degrade, onLost, b
     lost = true
     onLost(problem)
   }
-  const writeGroup = async (operations: readonly AnyBulkWriteOperation[]): Promise<readonly (OrxError | null)[]> => {
+  const writeGroup = async (operations: readonly DurableWrite[]): Promise<readonly (OrxError | null)[]> => {
     // Once the record is lost, nobody waits for it again.
     if (lost) return operations.map(() => null)
     const outcomes = await writeDurably(db, clock, 'model_attempts', operations, boundMs)
