@@ -9,7 +9,7 @@ import { ensureMongod, stopMongod } from '../src/database/embedded/server.ts'
 import { makeLedger } from '../src/database/record/ledger.ts'
 import { makeIo } from '../src/io.ts'
 import { stepKey, type Attempt } from '../src/models/call.ts'
-import { groupWritesWith } from '../src/system.ts'
+import { gatherWith } from '../src/system.ts'
 
 const { runtime } = makeIo(process, '')
 const { clock } = runtime
@@ -56,7 +56,7 @@ const server = await ensureMongod(options, signal)
 const database = await connectDatabase({ uri: server.uri, appName: 'orx-bench', maxPoolSize: 100, clock }, signal)
 try {
   const { db } = database
-  const ledger = makeLedger({ db, clock, groupWrites: groupWritesWith(clock), stepKey, degrade: false, onLost: () => undefined })
+  const ledger = makeLedger({ db, clock, gather: gatherWith(clock), stepKey, degrade: false, onLost: () => undefined })
   const grouped = async (number: number): Promise<void> => void (await ledger.enter(attemptOf(number), signal))
   const single = (number: number): Promise<unknown> => {
     const { id, request, ...rest } = attemptOf(number)

@@ -24,7 +24,7 @@ import type { CallOrder } from '../src/models/caller.ts'
 import { openAiProvider } from '../src/models/openai.ts'
 import { makeMetrics } from '../src/monitor/metrics.ts'
 import { makeBudget } from '../src/orchestration/budget.ts'
-import { assembleCaller, groupWritesWith } from '../src/system.ts'
+import { assembleCaller, gatherWith } from '../src/system.ts'
 import { spread } from './compare.ts'
 import { measureQueued, type QueuedMemory } from './queued.ts'
 
@@ -108,10 +108,10 @@ function orxCall(port: number, db: Db | null, useCache: boolean): { readonly ask
       db === null
         ? noLedger
         : {
-            ...makeLedger({ db, clock, groupWrites: groupWritesWith(clock), stepKey, degrade: false, onLost: () => undefined }),
+            ...makeLedger({ db, clock, gather: gatherWith(clock), stepKey, degrade: false, onLost: () => undefined }),
             recall: () => null,
           },
-    store: db === null ? null : makeAnswerStore<PaidAnswer>({ db, clock, simulated: false }),
+    store: db === null ? null : makeAnswerStore<PaidAnswer>({ db, clock, gather: gatherWith(clock), simulated: false }),
   })
   const budget = makeBudget(1_000_000)
   const threadId = runtime.newId()

@@ -3,7 +3,8 @@
 import type { Db } from 'mongodb'
 import type { OrxError } from './core/errors.ts'
 import type { Clock, Runtime } from './core/runtime.ts'
-import { noLedger, makeLedger, type GroupWrites } from './database/record/ledger.ts'
+import type { Gather } from './database/record/gather.ts'
+import { noLedger, makeLedger } from './database/record/ledger.ts'
 import { makeAnswerStore } from './database/record/answerStore.ts'
 import { readModelHistory } from './database/record/modelHistory.ts'
 import { readThread, resultOfThread } from './database/record/readRun.ts'
@@ -155,16 +156,14 @@ function limiterGate({ clock }: Runtime, limitsOf: SystemOptions['limitsOf'], by
   }
 }
 
-/** Intents and outcomes of calls that are under way together are written together, without a timer. */
-export function groupWritesWith(clock: Clock): GroupWrites {
-  return <Item, Result>(write: (items: readonly Item[]) => Promise<readonly Result[]>) => {
+/** What calls that are under way together ask of the database is asked together, without a timer. */
+export function gatherWith(clock: Clock): Gather {
+  return <Item, Result>(run: (items: readonly Item[]) => Promise<readonly Result[]>) => {
     const batcher = makeBatcher<Item, Result>({
       clock,
       leaves: 'when-back',
       maxSize: 1_000,
-      // MongoDB commits what comes together to its journal together: a second group need not wait for the first.
-      mostOut: 2,
-      run: async (items) => (await write(items)).map((value) => ({ ok: true, value })),
+      run: async (items) => (await run(items)).map((value) => ({ ok: true, value })),
     })
     return (item: Item): Promise<Result> => batcher.add(item)
   }
@@ -226,7 +225,7 @@ export function openSystem(options: SystemOptions): System {
     lost = problem
     options.onDatabaseLost(problem)
   }
-  const ledger = db === null ? noLedger : makeLedger({ db, clock, groupWrites: groupWritesWith(clock), stepKey, degrade: true, onLost })
+  const ledger = db === null ? noLedger : makeLedger({ db, clock, gather: gatherWith(clock), stepKey, degrade: true, onLost })
   const recorder = db === null ? null : makeRecorder({ db, clock, fold: foldRun })
   const sessionId = db === null ? null : (options.resumedSessionId ?? runtime.newId())
   const resumed = new Set<string>()
@@ -240,7 +239,7 @@ export function openSystem(options: SystemOptions): System {
     limiters,
     // Only a thread that is gone on with has anything to recall; the others are spared the question.
     ledger: { ...ledger, recall: (step) => (resumed.has(step.threadId) ? ledger.recall(step) : null) },
-    store: db === null ? null : makeAnswerStore<PaidAnswer>({ db, clock, simulated }),
+    store: db === null ? null : makeAnswerStore<PaidAnswer>({ db, clock, gather: gatherWith(clock), simulated }),
   })
   const queue = makeQueue({
     clock,

@@ -162,7 +162,7 @@ function unreachable(message: string, cause?: unknown): OrxError {
 }
 
 /** A server that is going away, or that a caller reached at the wrong moment of an election. Source: MongoDB's error codes. */
-const passingCodes: ReadonlySet<unknown> = new Set([91, 189, 10107, 11600, 11602, 13435, 13436])
+export const passingCodes: ReadonlySet<unknown> = new Set([91, 189, 10107, 11600, 11602, 13435, 13436])
 const rejectedCodes: ReadonlySet<unknown> = new Set([18, 8000])
 const notAuthorizedCode = 13
 

@@ -114,7 +114,7 @@ const params = {
   answerOfStep: { step: 'step/0' },
   spentOnThread: { threadId: 'step' },
   measuredModels: { simulated: false, since: new Date(0) },
-  cachedAnswer: { key: 'key', simulated: false, now },
+  cachedAnswers: { ids: ['key', 'other key'], simulated: false, now },
   meta: { id: 'record_indexes' },
 } as const satisfies { readonly [Name in keyof typeof queryPaths]: Parameters<(typeof queryPaths)[Name]['build']>[0] }
 

@@ -412,12 +412,15 @@ export const queryPaths = {
       ]
     },
   }),
-  cachedAnswer: find<{ readonly key: string; readonly simulated: boolean; readonly now: Date }, CachedAnswerDocument>({
-    name: 'cached answer',
+  cachedAnswers: find<{ readonly ids: readonly string[]; readonly simulated: boolean; readonly now: Date }, CachedAnswerDocument>({
+    name: 'cached answers',
     collection: 'response_cache',
     index: '_id_',
     // MongoDB removes what has expired about once a minute; until then it is there and must not be served.
-    build: ({ key, simulated, now }) => ({ filter: { _id: key, simulated, expires_at: { $gt: now } }, limit: 1 }),
+    build: ({ ids, simulated, now }) => ({
+      filter: { _id: { $in: ids.slice(0, mostParts) }, simulated, expires_at: { $gt: now } },
+      limit: Math.max(1, Math.min(ids.length, mostParts)),
+    }),
   }),
   meta: find<{ readonly id: string }, MetaDocument>({
     name: 'mark of orx',

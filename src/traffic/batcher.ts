@@ -14,8 +14,6 @@ export interface BatcherOptions<Item, Result> {
   readonly maxSize?: number
   /** How long the first item of a batch may wait, ms; only with `full-or-late`. @default 2_000 */
   readonly maxWaitMs?: number
-  /** How many batches of one key may be out before what comes next waits; only with `when-back`. @default 1 */
-  readonly mostOut?: number
   /** Does a batch of one key: an outcome an item, in their order. A rejection fails the items of this batch, and no others. */
   run(items: readonly Item[], key: string): Promise<readonly ItemOutcome<Result>[]>
 }
@@ -37,13 +35,12 @@ interface Lot<Item, Result> {
   readonly key: string
   waiting: Waiting<Item, Result>[]
   timer: Timer | null
-  /** With `when-back`: the batches that are out, one that leaves at the end of this turn among them. */
-  out: number
-  isGathering: boolean
+  /** With `when-back`: whether a batch is out, or leaves at the end of this turn. */
+  isOut: boolean
 }
 
 export function makeBatcher<Item, Result>(options: BatcherOptions<Item, Result>): Batcher<Item, Result> {
-  const { clock, leaves, maxSize = 5, maxWaitMs = 2_000, mostOut = 1, run } = options
+  const { clock, leaves, maxSize = 5, maxWaitMs = 2_000, run } = options
   const lots = new Map<string, Lot<Item, Result>>()
 
   /** Changes nothing for a caller that has left. */
@@ -86,19 +83,16 @@ export function makeBatcher<Item, Result>(options: BatcherOptions<Item, Result>)
   }
 
   const leaveWhenBack = async (lot: Lot<Item, Result>): Promise<void> => {
-    lot.out += 1
-    lot.isGathering = true
+    lot.isOut = true
     // One turn of the microtask queue, so that what the same moment brings leaves together.
     await Promise.resolve()
-    lot.isGathering = false
     while (lot.waiting.length > 0) await send(lot.key, take(lot))
-    lot.out -= 1
-    if (lot.out === 0) lots.delete(lot.key)
+    lots.delete(lot.key)
   }
 
   const gathered = (lot: Lot<Item, Result>): void => {
     if (leaves === 'when-back') {
-      if (lot.out < mostOut && !lot.isGathering) void leaveWhenBack(lot)
+      if (!lot.isOut) void leaveWhenBack(lot)
     } else if (lot.waiting.length >= maxSize) leave(lot)
     else lot.timer ??= clock.setTimer(() => leave(lot), maxWaitMs)
   }
@@ -106,7 +100,7 @@ export function makeBatcher<Item, Result>(options: BatcherOptions<Item, Result>)
   const lotOf = (key: string): Lot<Item, Result> => {
     const present = lots.get(key)
     if (present !== undefined) return present
-    const lot = { key, waiting: [], timer: null, out: 0, isGathering: false }
+    const lot = { key, waiting: [], timer: null, isOut: false }
     lots.set(key, lot)
     return lot
   }
@@ -117,7 +111,7 @@ export function makeBatcher<Item, Result>(options: BatcherOptions<Item, Result>)
     const place = lot.waiting.indexOf(waiting)
     if (place === -1) return
     lot.waiting.splice(place, 1)
-    if (lot.waiting.length > 0 || lot.out > 0) return
+    if (lot.waiting.length > 0 || lot.isOut) return
     lot.timer?.cancel()
     lots.delete(lot.key)
   }

@@ -66,7 +66,7 @@ const proofs: Readonly<Record<keyof typeof queryPaths, Proof>> = {
   measuredModels: { params: { simulated: flag('simulated'), since: longAgo } },
   benchRuns: {},
   benchRunById: { params: { id: objectId('_id') } },
-  cachedAnswer: { params: { key: text('_id'), simulated: flag('simulated'), now: longAgo } },
+  cachedAnswers: { params: { ids: { field: '_id', fallback: ['none'], many: 5 }, simulated: flag('simulated'), now: longAgo } },
   meta: { params: { id: text('_id') } },
 }
 

@@ -7,7 +7,7 @@ import { stepKey, type Attempt, type AttemptResult, type Step } from '../../mode
 import { collectionOf } from '../documents.ts'
 import { makeLedger, noLedger, type RunLedger } from './ledger.ts'
 import { startTestMongod, type TestMongod } from '../embedded/mongod.testkit.ts'
-import { groupWritesWith } from '../../system.ts'
+import { gatherWith } from '../../system.ts'
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -40,7 +40,7 @@ beforeEach(async () => {
 afterEach(() => client.close())
 
 function newLedger(degrade = true): RunLedger {
-  return makeLedger({ db, clock, groupWrites: groupWritesWith(clock), stepKey, degrade, onLost: (problem) => losses.push(problem) })
+  return makeLedger({ db, clock, gather: gatherWith(clock), stepKey, degrade, onLost: (problem) => losses.push(problem) })
 }
 
 const threadId = new ObjectId().toHexString()
@@ -214,7 +214,7 @@ describe('a lost database', () => {
     const ledger = makeLedger({
       db: plain.db(db.databaseName),
       clock,
-      groupWrites: groupWritesWith(clock),
+      gather: gatherWith(clock),
       stepKey,
       degrade: true,
       onLost: (problem) => losses.push(problem),

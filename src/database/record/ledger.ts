@@ -1,7 +1,7 @@
 // The ledger: every try of a call is durable as an intent before it leaves, and with its outcome after it has come back.
 // Invariant: what a provider received is a subset of the intents, unless the database was lost, which is said aloud, once.
-import { createHash } from 'node:crypto'
-import { ObjectId, type AnyBulkWriteOperation, type Db } from 'mongodb'
+import { hash } from 'node:crypto'
+import { ObjectId, type Db } from 'mongodb'
 import type { OrxError } from '../../core/errors.ts'
 import { untilAborted, type Clock } from '../../core/runtime.ts'
 import type { Attempt, AttemptResult, Ledger, Step } from '../../models/call.ts'
@@ -11,13 +11,11 @@ import type { AttemptDocument } from '../documents.ts'
 import { runFind } from '../queryPath.ts'
 import { queryPaths } from '../queryPaths.ts'
 import { boundedText } from './boundedText.ts'
-import { writeDurably } from './durableWrites.ts'
-
-/** Writes what gathers while one write is out together with the next: a batcher of the traffic room, given from outside. */
-export type GroupWrites = <Item, Result>(write: (items: readonly Item[]) => Promise<readonly Result[]>) => (item: Item) => Promise<Result>
+import { writeDurably, type DurableWrite } from './durableWrites.ts'
+import type { Gather } from './gather.ts'
 
 export interface LedgerOptions {
-  readonly groupWrites: GroupWrites
+  readonly gather: Gather
   readonly db: Db
   readonly clock: Clock
   /** Writes a step as the key of recall. */
@@ -37,14 +35,14 @@ export interface RunLedger extends Ledger {
 
 const requestLimitBytes = 1_048_576
 
-export function makeLedger({ db, clock, groupWrites, stepKey, degrade, onLost, boundMs = 3_500 }: LedgerOptions): RunLedger {
+export function makeLedger({ db, clock, gather, stepKey, degrade, onLost, boundMs = 3_500 }: LedgerOptions): RunLedger {
   let lost = false
   const lose = (problem: OrxError): void => {
     if (lost) return
     lost = true
     onLost(problem)
   }
-  const writeGroup = async (operations: readonly AnyBulkWriteOperation[]): Promise<readonly (OrxError | null)[]> => {
+  const writeGroup = async (operations: readonly DurableWrite[]): Promise<readonly (OrxError | null)[]> => {
     // Once the record is lost, nobody waits for it again.
     if (lost) return operations.map(() => null)
     const outcomes = await writeDurably(db, clock, 'model_attempts', operations, boundMs)
@@ -53,8 +51,8 @@ export function makeLedger({ db, clock, groupWrites, stepKey, degrade, onLost, b
     return outcomes
   }
   // Two lanes, so that an intent, for which a call waits, never waits behind outcomes.
-  const writeIntent = groupWrites(writeGroup)
-  const writeOutcome = groupWrites(writeGroup)
+  const writeIntent = gather(writeGroup)
+  const writeOutcome = gather(writeGroup)
   const settle = async (attempt: Attempt, settlement: Settlement, result?: AttemptResult): Promise<void> => {
     if (lost) return
     const filter = { _id: new ObjectId(attempt.id) }
@@ -119,7 +117,7 @@ function intentOf(attempt: Attempt, stepKey: (step: Step) => string): AttemptDoc
     try_number: attempt.tryNumber,
     provider: attempt.provider,
     model_name: step.model,
-    request_digest: createHash('sha256').update(text).digest('hex'),
+    request_digest: hash('sha256', text),
     request: Buffer.byteLength(text) > requestLimitBytes ? null : request,
     input_tokens_at_most: attempt.inputTokensAtMost,
     output_tokens_at_most: request.maxTokens,

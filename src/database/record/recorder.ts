@@ -1,6 +1,6 @@
 // The recorder hears a run's events and writes its documents, beside the run and never in its way.
 // Invariant: what it took is written in its order, again and again while the outcome is unknown, or flush says that it is not persisted.
-import { ObjectId, type AnyBulkWriteOperation, type Db } from 'mongodb'
+import { ObjectId, type Db } from 'mongodb'
 import { OrxError } from '../../core/errors.ts'
 import { sleep, type Clock } from '../../core/runtime.ts'
 import type { RunEvent } from '../../orchestration/events.ts'
@@ -8,7 +8,7 @@ import { bounded, databaseError } from '../connection.ts'
 import type { CollectionName, SessionDocument, SessionStatus } from '../documents.ts'
 import { runAggregate } from '../queryPath.ts'
 import { queryPaths } from '../queryPaths.ts'
-import { writeDurably } from './durableWrites.ts'
+import { writeDurably, type DurableWrite } from './durableWrites.ts'
 import { initialTranslation, stages, translate, type TranslateOptions, type TranslateState, type Write } from './translate.ts'
 
 export interface RecorderOptions extends Pick<TranslateOptions, 'fold'> {
@@ -141,7 +141,7 @@ export function makeRecorder({ db, clock, fold, logTtlMs = logTtlDefaultMs, flus
   }
 
   const writeStage = async (group: readonly Entry[], stage: Write['stage'], untilMs: number): Promise<OrxError | null> => {
-    const lots = new Map<CollectionName, { readonly owner: Owner; readonly operation: AnyBulkWriteOperation }[]>()
+    const lots = new Map<CollectionName, { readonly owner: Owner; readonly operation: DurableWrite }[]>()
     for (const { owner, writes } of group) {
       for (const { operation, collection, stage: due } of writes) {
         if (due !== stage) continue
@@ -174,7 +174,7 @@ export function makeRecorder({ db, clock, fold, logTtlMs = logTtlDefaultMs, flus
     try {
       const read = (sessionId: ObjectId) =>
         bounded(clock, untilMs - clock.monotonicMs(), (signal) => runAggregate(db, queryPaths.costOfSession, { sessionId }, signal))
-      const updates = [...ids.values()].map(async (sessionId): Promise<AnyBulkWriteOperation> => {
+      const updates = [...ids.values()].map(async (sessionId): Promise<DurableWrite> => {
         const [row] = await read(sessionId)
         const update = { $max: { total_cost: row?.total_cost ?? 0 }, $set: { updated_at: new Date(clock.now()) } }
         return { updateOne: { filter: { _id: sessionId }, update } }

@@ -1,9 +1,10 @@
 // A run's events as documents. Pure: the same events give the same writes with the same ids, so writing them twice changes nothing.
 // Invariant: what a thread says of itself is the fold that the terminal prints; it is written after everything it sums up.
-import { ObjectId, type AnyBulkWriteOperation, type Document } from 'mongodb'
+import { ObjectId, type Document } from 'mongodb'
 import type { RunEvent, RunResult } from '../../orchestration/events.ts'
 import type { CollectionName, ThreadDocument } from '../documents.ts'
 import { boundedText, storedTextLimitBytes } from './boundedText.ts'
+import type { DurableWrite } from './durableWrites.ts'
 import {
   criticismOf,
   evaluationOf,
@@ -25,7 +26,7 @@ export type Stage = (typeof stages)[number]
 export interface Write {
   readonly stage: Stage
   readonly collection: CollectionName
-  readonly operation: AnyBulkWriteOperation
+  readonly operation: DurableWrite
 }
 
 export interface TranslateOptions {
