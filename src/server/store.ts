@@ -75,8 +75,6 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
     clock,
     leaves: 'when-back',
     maxSize: mostWrittenTogether,
-    // MongoDB commits what comes together to its journal together: a second group need not wait for the first.
-    mostOut: 2,
     run: async (documents, collection) => {
       const operations = documents.map((document) => ({ insertOne: { document } }))
       const problems = await writeDurably(db, clock, collection as CollectionName, operations, writeMs)
