@@ -1,6 +1,7 @@
 // The one way to a MongoDB server: documented pool, timeouts that end in time, errors a person can act on.
 // Invariant: with a server that has stopped answering, every operation ends within 10 s; no password is ever printed.
 import {
+  MongoBulkWriteError,
   MongoClient,
   MongoDriverError,
   MongoError,
@@ -169,6 +170,8 @@ const notAuthorizedCode = 13
 /** What the driver threw, as an error with a code, a hint and no password in it. */
 export function databaseError(error: unknown): OrxError {
   if (error instanceof OrxError) return error
+  // The driver wraps what kept a bulk write from the server, as if the server had said it.
+  if (error instanceof MongoBulkWriteError && error.errorResponse instanceof MongoError) return databaseError(error.errorResponse)
   const message = redactUris(messageOf(error))
   if (error instanceof MongoServerError) {
     if (rejectedCodes.has(error.code)) {

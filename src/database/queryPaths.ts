@@ -37,6 +37,13 @@ const olderThan = ({ before, except }: Page): Document => {
 /** Newest first; what was made in the same ms, in one order. */
 const newestFirst = { created_at: -1 } as const
 
+/** As many ids are looked up at once. */
+const mostIds = 200
+const amongIds = (ids: readonly ObjectId[]): { readonly filter: Document; readonly limit: number } => {
+  const few = ids.slice(0, mostIds)
+  return { filter: { _id: { $in: few } }, limit: Math.max(1, few.length) }
+}
+
 /** The most rows that the parts of one thread are read in. */
 const mostParts = 1_000
 /** A log entry a row: an orchestration writes some dozens, ten iterations with many critics some hundreds. */
@@ -61,6 +68,11 @@ export interface RollupKey {
   readonly model: string
 }
 
+/** One model's part in one of several sessions. */
+export interface SessionAnalyticsRow extends Omit<AnalyticsRow, '_id'> {
+  readonly _id: { readonly session: ObjectId; readonly model: string }
+}
+
 /** A model's part in a period. */
 export interface PeriodRow extends Omit<AnalyticsRow, 'avg_response_time'> {
   readonly total_response_time: number
@@ -80,19 +92,21 @@ export interface MeasuredRow {
   readonly domains: readonly { readonly domain: string | null; readonly verdicts: number; readonly quality: number | null }[]
 }
 
+const sumsOfResponses = {
+  total_tokens: { $sum: '$tokens_used' },
+  total_cost: { $sum: '$cost_usd' },
+  avg_response_time: { $avg: '$response_time_ms' },
+  count: { $sum: 1 },
+}
+/** The models of a session, the dearest first. */
+export const mostModels = 200
 const byModel: readonly Document[] = [
-  {
-    $group: {
-      _id: '$model_name',
-      total_tokens: { $sum: '$tokens_used' },
-      total_cost: { $sum: '$cost_usd' },
-      avg_response_time: { $avg: '$response_time_ms' },
-      count: { $sum: 1 },
-    },
-  },
+  { $group: { _id: '$model_name', ...sumsOfResponses } },
   { $sort: { total_cost: -1, _id: 1 } },
-  { $limit: 200 },
+  { $limit: mostModels },
 ]
+/** When there are as many, some may be missing. */
+export const mostSessionModels = 10_000
 
 export const queryPaths = {
   sessionsOfUser: find<Page & { readonly userId: string }, SessionRow>({
@@ -122,6 +136,12 @@ export const queryPaths = {
     collection: 'user_sessions',
     index: '_id_',
     build: ({ sessionId }) => ({ filter: { _id: sessionId }, limit: 1 }),
+  }),
+  sessionsById: find<{ readonly sessionIds: readonly ObjectId[] }, SessionDocument>({
+    name: 'sessions by id',
+    collection: 'user_sessions',
+    index: '_id_',
+    build: ({ sessionIds }) => amongIds(sessionIds),
   }),
   threadsOfSession: find<Page & { readonly sessionId: ObjectId }, ThreadDocument>({
     name: 'threads of a session',
@@ -183,6 +203,12 @@ export const queryPaths = {
     collection: 'conversation_threads',
     index: '_id_',
     build: ({ threadId }) => ({ filter: { _id: threadId }, limit: 1 }),
+  }),
+  threadsById: find<{ readonly threadIds: readonly ObjectId[] }, ThreadDocument>({
+    name: 'threads by id',
+    collection: 'conversation_threads',
+    index: '_id_',
+    build: ({ threadIds }) => amongIds(threadIds),
   }),
   responsesOfThread: find<{ readonly threadId: ObjectId }, ResponseDocument>({
     name: 'responses of a thread',
@@ -250,7 +276,18 @@ export const queryPaths = {
     name: 'analytics of several sessions',
     collection: 'model_responses',
     index: 'session_id_1_model_name_1_tokens_used_1_cost_usd_1_response_time_ms_1',
-    build: ({ sessionIds }) => [{ $match: { session_id: { $in: sessionIds.slice(0, 200) } } }, ...byModel],
+    build: ({ sessionIds }) => [{ $match: { session_id: { $in: sessionIds.slice(0, mostIds) } } }, ...byModel],
+  }),
+  analyticsOfEachSession: aggregate<{ readonly sessionIds: readonly ObjectId[] }, SessionAnalyticsRow>({
+    name: 'analytics of each of several sessions',
+    collection: 'model_responses',
+    index: 'session_id_1_model_name_1_tokens_used_1_cost_usd_1_response_time_ms_1',
+    build: ({ sessionIds }) => [
+      { $match: { session_id: { $in: sessionIds.slice(0, mostIds) } } },
+      { $group: { _id: { session: '$session_id', model: '$model_name' }, ...sumsOfResponses } },
+      { $sort: { total_cost: -1, _id: 1 } },
+      { $limit: mostSessionModels },
+    ],
   }),
   responsesOfPeriod: aggregate<{ readonly from: Date; readonly to: Date }, { readonly _id: RollupKey } & Omit<PeriodRow, '_id'>>({
     name: 'responses of a period by day and model',

@@ -5,6 +5,7 @@ import { connectDatabase, type Database } from '../database/connection.ts'
 import { collectionOf } from '../database/documents.ts'
 import { startTestMongod, type TestMongod } from '../database/embedded/mongod.testkit.ts'
 import { ObjectId } from 'mongodb'
+import { sleep } from '../core/runtime.ts'
 import { makeIo } from '../io.ts'
 import { checkHealth } from '../monitor/health.ts'
 import { makeMetrics } from '../monitor/metrics.ts'
@@ -141,6 +142,97 @@ test('analytics of a session and of a user are by model, dearest first', async (
   expect((await ask('GET', '/api/analytics/users/nobody')).body).toEqual([])
 })
 
+describe('what many ask for at the same time', () => {
+  test('is made for each, and is there for each as soon as it was acknowledged', async () => {
+    const users = Array.from({ length: 100 }, (_, index) => `crowd-${index}`)
+    const threads = await Promise.all(
+      users.map(async (userId, index) => {
+        const session = await ask('POST', '/api/sessions', { userId })
+        const sessionId = String(session.body['id'])
+        expect((await ask('GET', `/api/sessions/${sessionId}`)).body).toEqual(session.body)
+        // Some are too long to be written with others.
+        const prompt = `${userId} ${'x'.repeat(index % 10 === 0 ? 100_000 : 10)}`
+        const thread = await ask('POST', '/api/threads', { sessionId, prompt })
+        expect([session.status, session.body['userId'], thread.status, thread.body['prompt']]).toEqual([201, userId, 201, prompt])
+        expect((await ask('GET', `/api/threads/${String(thread.body['id'])}`)).body).toEqual(thread.body)
+        return thread.body['id']
+      }),
+    )
+    expect(new Set(threads).size).toBe(users.length)
+    expect(await collectionOf(database.db, 'user_sessions').countDocuments({ user_id: { $in: users } })).toBe(users.length)
+  })
+
+  test('is told to each by its id, also that it is not there', async () => {
+    const session = await ask('POST', '/api/sessions', { userId: 'one' })
+    const thread = await ask('POST', '/api/threads', { sessionId: session.body['id'], prompt: 'one' })
+    const places = [
+      ['sessions', session],
+      ['threads', thread],
+    ] as const
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, async (_, index) => {
+        const [place, made] = places[index % 2 === 0 ? 0 : 1]
+        const isThere = index % 3 === 0
+        const id = isThere ? String(made.body['id']) : new ObjectId().toHexString()
+        const { status, body } = await ask('GET', `/api/${place}/${id}`)
+        return isThere ? status === 200 && body['id'] === id : status === 404 && errorOf({ ...made, body }).message.includes(id)
+      }),
+    )
+    expect(answers.filter((isRight) => !isRight)).toEqual([])
+  })
+
+  test('fails alone where the database refuses it, and nothing of why is told', async () => {
+    const sessions = database.db.collection('user_sessions')
+    const name = await sessions.createIndex(
+      { user_id: 1 },
+      { name: 'taken_once', unique: true, partialFilterExpression: { user_id: 'taken' } },
+    )
+    try {
+      const users = Array.from({ length: 60 }, (_, index) => (index === 20 || index === 40 ? 'taken' : `free-${index}`))
+      const answers = await Promise.all(users.map((userId) => ask('POST', '/api/sessions', { userId })))
+      const [refused, ...more] = answers.filter(({ status }) => status !== 201)
+      expect(more).toEqual([])
+      expect([refused?.status, refused?.body]).toEqual([
+        500,
+        { error: expect.objectContaining({ code: 'internal', message: 'the request failed' }) },
+      ])
+      expect(await sessions.countDocuments({ user_id: { $in: users } })).toBe(users.length - 1)
+    } finally {
+      await sessions.dropIndex(name)
+    }
+  })
+
+  test('is analysed for each session as for one alone', async () => {
+    const sessionIds = Array.from({ length: 40 }, () => new ObjectId())
+    const responses = sessionIds.flatMap((session_id, index) =>
+      ['a/one', 'b/two', 'c/three'].slice(0, index % 4).map((model_name, place) => ({
+        session_id,
+        model_name,
+        tokens_used: index,
+        cost_usd: index === 3 ? 1 : place,
+        response_time_ms: 10 * index,
+      })),
+    )
+    await database.db.collection('model_responses').insertMany(responses)
+    const paths = sessionIds.map((id) => `/api/analytics/sessions/${id.toHexString()}`)
+    const together = await Promise.all(paths.map((path) => ask('GET', path)))
+    for (const [index, path] of paths.entries()) expect(together[index]?.body).toEqual((await ask('GET', path)).body)
+    expect(together.map(({ body }) => body['length'])).toEqual(sessionIds.map((_, index) => index % 4))
+  })
+
+  test('is listed for each as it was when it was asked', async () => {
+    const { body } = await ask('POST', '/api/sessions', { userId: 'lister' })
+    const listed = await Promise.all(
+      Array.from({ length: 30 }, async (_, index) => {
+        const thread = await ask('POST', '/api/threads', { sessionId: body['id'], prompt: `${index}` })
+        const list = await ask('GET', `/api/sessions/${String(body['id'])}/threads?limit=100`)
+        return (list.body['items'] as readonly { readonly id: string }[]).some(({ id }) => id === thread.body['id'])
+      }),
+    )
+    expect(listed).not.toContain(false)
+  })
+})
+
 describe('what is wrong is refused with a status, a code and a hint', () => {
   const someId = 'a'.repeat(24)
   test.each<readonly [string, string, string, unknown, number]>([
@@ -168,6 +260,17 @@ describe('what is wrong is refused with a status, a code and a hint', () => {
     const { code, message, hint } = errorOf(answer)
     expect([code, message, hint].every((text) => typeof text === 'string' && text !== '')).toBe(true)
     expect(message).not.toMatch(/\n\s+at /)
+  })
+
+  test('a body in chunks of which nobody says how long it is', async () => {
+    const sent = async (chars: number): Promise<number> => {
+      const text = JSON.stringify({ userId: 'chunks', settings: { x: 'x'.repeat(chars) } })
+      const body = new Blob([text]).stream()
+      const options: RequestInit & { readonly duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+      return (await fetch(`${origin}/api/sessions`, options)).status
+    }
+    expect(await sent(10)).toBe(201)
+    expect(await sent(2_200_000)).toBe(413)
   })
 
   test('every problem of a body at once', async () => {
@@ -221,16 +324,59 @@ describe('the service tells how it is', () => {
   })
 })
 
-test('a database that does not answer is 503 with Retry-After within seconds, and all is well when it does again', async () => {
-  mongod.freeze()
-  try {
-    const [read, health] = await Promise.all([ask('GET', `/api/sessions/${'b'.repeat(24)}`), ask('GET', '/health')])
-    expect([read.status, errorOf(read).code, read.headers.get('retry-after')]).toEqual([503, 'database_unreachable', '2'])
-    expect(health.status).toBe(503)
-    expect(health.body).toMatchObject({ status: 'unhealthy', checks: { database: { status: 'unhealthy' } } })
-    expect((await ask('GET', '/livez')).status).toBe(200)
-  } finally {
-    mongod.thaw()
-  }
-  await expect.poll(async () => (await ask('GET', '/health')).status, { timeout: 20_000 }).toBe(200)
+describe('a database that does not answer', () => {
+  test('is 503 with Retry-After within seconds for each, and all is well when it does again', async () => {
+    const session = await ask('POST', '/api/sessions', { userId: 'patient' })
+    const id = String(session.body['id'])
+    const asked = [
+      ['GET', `/api/sessions/${'b'.repeat(24)}`],
+      ['GET', `/api/sessions/${id}`],
+      ['GET', `/api/users/patient/sessions`],
+      ['GET', `/api/analytics/sessions/${id}`],
+      ['POST', '/api/sessions', { userId: 'patient' }],
+      ['POST', '/api/threads', { sessionId: id, prompt: 'p' }],
+    ] as const
+    mongod.freeze()
+    try {
+      const wave = asked.map(async ([method, path, body]) => {
+        const fromMs = clock.monotonicMs()
+        const answer = await ask(method, path, body)
+        expect([answer.status, errorOf(answer).code, answer.headers.get('retry-after')]).toEqual([503, 'database_unreachable', '2'])
+        expect(clock.monotonicMs() - fromMs).toBeLessThan(10_000)
+      })
+      const waiting = asked.map(async ([method, path, body]) => {
+        // While those before it are out.
+        await sleep(clock, 3_000)
+        const fromMs = clock.monotonicMs()
+        expect((await ask(method, path, body)).status).toBe(503)
+        expect(clock.monotonicMs() - fromMs).toBeLessThan(10_000)
+      })
+      const health = await ask('GET', '/health')
+      expect(health.status).toBe(503)
+      expect(health.body).toMatchObject({ status: 'unhealthy', checks: { database: { status: 'unhealthy' } } })
+      expect((await ask('GET', '/livez')).status).toBe(200)
+      await Promise.all([...wave, ...waiting])
+    } finally {
+      mongod.thaw()
+    }
+    await expect.poll(async () => (await ask('GET', '/health')).status, { timeout: 20_000 }).toBe(200)
+    expect((await ask('POST', '/api/threads', { sessionId: id, prompt: 'p' })).status).toBe(201)
+  })
+
+  test('is waited for by a write while it starts again, and is 503 where it does not', async () => {
+    await mongod.kill()
+    const soon = ask('POST', '/api/sessions', { userId: 'waits' })
+    await mongod.start()
+    expect((await soon).status).toBe(201)
+    await mongod.kill()
+    try {
+      const lost = await Promise.all([ask('POST', '/api/sessions', { userId: 'lost' }), ask('GET', `/api/sessions/${'b'.repeat(24)}`)])
+      expect(lost.map((answer) => [answer.status, errorOf(answer).code])).toEqual([
+        [503, 'database_unreachable'],
+        [503, 'database_unreachable'],
+      ])
+    } finally {
+      await mongod.start()
+    }
+  })
 })

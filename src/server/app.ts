@@ -104,17 +104,18 @@ export function makeApp({ store, clock, metrics, health, isReady, metricsText }:
       throw new OrxError('not_authorized', 'requests from pages of other machines are refused', { hint: 'Ask from this machine.' })
     await next()
   })
-  app.use(
-    '/api/*',
-    bodyLimit({
-      maxSize: mostBodyBytes,
-      onError: (context) => {
-        // What is left of the body is not read: nothing more can come on this connection.
-        context.header('connection', 'close')
-        return context.json(failure('bad_request', 'the body is larger than 2 MiB', 'Send less.'), 413)
-      },
-    }),
-  )
+  const tooLarge = (context: Context): Response => {
+    // What is left of the body is not read: nothing more can come on this connection.
+    context.header('connection', 'close')
+    return context.json(failure('bad_request', 'the body is larger than 2 MiB', 'Send less.'), 413)
+  }
+  const countingLimit = bodyLimit({ maxSize: mostBodyBytes, onError: tooLarge })
+  app.use('/api/*', async (context, next) => {
+    // Only a body in chunks must be counted as it comes. To ask whether there is one makes a whole Request of the Web, which is dearer than the route.
+    if (context.req.header('transfer-encoding') !== undefined) return countingLimit(context, next)
+    if (Number(context.req.header('content-length') ?? 0) > mostBodyBytes) return tooLarge(context)
+    await next()
+  })
 
   app.post('/api/sessions', async (context) => {
     const { userId: user, settings } = await bodyOf(context, newSession)

@@ -1,12 +1,16 @@
-// What the service reads and writes. Invariant: every read is a named query path; a document is what the recorder writes.
+// What the service reads and writes. Invariant: every read is a named query path; a document is what the recorder writes; what was acknowledged is
+// kept by a majority, and is there for whoever asks for its id after that.
 import { ObjectId, type Db } from 'mongodb'
 import { OrxError } from '../core/errors.ts'
 import type { Clock } from '../core/runtime.ts'
 import { bounded } from '../database/connection.ts'
-import { collectionOf, type SessionDocument, type SessionStatus, type ThreadDocument } from '../database/documents.ts'
+import { collectionOf, type CollectionName, type SessionDocument, type SessionStatus, type ThreadDocument } from '../database/documents.ts'
+import { writeDurably } from '../database/record/durableWrites.ts'
 import { newThread } from '../database/record/runDocuments.ts'
-import { runAggregate, runFind } from '../database/queryPath.ts'
-import { queryPaths, type AnalyticsRow, type SessionRow } from '../database/queryPaths.ts'
+import { runAggregate, runFind, type FindPath } from '../database/queryPath.ts'
+import { mostModels, mostSessionModels, queryPaths, type AnalyticsRow, type SessionRow } from '../database/queryPaths.ts'
+import { makeBatcher } from '../traffic/batcher.ts'
+import { askOnce, askTogether } from './together.ts'
 
 export interface StoreOptions {
   /** Reads the primary: what was just written is there. */
@@ -45,6 +49,9 @@ export interface Store {
 const defaultIterations = 5
 const analysedSessions = 200
 const writeMs = 8_000
+/** Longer texts are written by themselves: they would hold up the short ones, and a message to MongoDB has 48 MB at most. */
+const mostGroupedChars = 8_192
+const mostWrittenTogether = 1_000
 
 export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
   const before = (cursor: Cursor | null) =>
@@ -63,7 +70,68 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
     const except = cursor?.beforeMs === beforeMs ? [...cursor.except, ...same] : same
     return { rows, next: { beforeMs, except } }
   }
-  const write = <T>(operation: () => Promise<T>): Promise<T> => bounded(clock, writeMs, operation)
+  const write = <T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> => bounded(clock, writeMs, operation)
+  const writes = makeBatcher<SessionDocument | ThreadDocument, void>({
+    clock,
+    leaves: 'when-back',
+    maxSize: mostWrittenTogether,
+    run: async (documents, collection) => {
+      const operations = documents.map((document) => ({ insertOne: { document } }))
+      const problems = await writeDurably(db, clock, collection as CollectionName, operations, writeMs)
+      // What the server said of a document names its values: the cause, like that of any other write, is not for outside.
+      return problems.map((error) => (error === null ? { ok: true, value: undefined } : { ok: false, error: error.cause ?? error }))
+    },
+  })
+  const insert = (collection: 'user_sessions' | 'conversation_threads', document: SessionDocument | ThreadDocument, chars: number) =>
+    write<unknown>((signal) =>
+      chars <= mostGroupedChars
+        ? writes.add(document, collection, signal)
+        : db.collection(collection).insertOne(document, { writeConcern: { w: 'majority' } }),
+    )
+  const byId = <Row extends { readonly _id: ObjectId }>(
+    alone: (id: ObjectId) => Promise<readonly Row[]>,
+    together: (ids: readonly ObjectId[]) => Promise<readonly Row[]>,
+  ) =>
+    askTogether<ObjectId, Row | null>({
+      clock,
+      alone: async (id) => (await alone(id))[0] ?? null,
+      together: async (ids) => {
+        const rows = new Map((await together(ids)).map((row) => [row._id.toHexString(), row]))
+        return ids.map((id) => rows.get(id.toHexString()) ?? null)
+      },
+    })
+  const sessionById = byId(
+    (sessionId) => runFind(db, queryPaths.sessionById, { sessionId }),
+    (sessionIds) => runFind(db, queryPaths.sessionsById, { sessionIds }),
+  )
+  const threadById = byId(
+    (threadId) => runFind(db, queryPaths.threadById, { threadId }),
+    (threadIds) => runFind(db, queryPaths.threadsById, { threadIds }),
+  )
+  const analyticsOfSession = askTogether<ObjectId, readonly AnalyticsRow[]>({
+    clock,
+    alone: (sessionId) => runAggregate(reads, queryPaths.sessionAnalytics, { sessionId }),
+    together: async (sessionIds) => {
+      const rows = await runAggregate(reads, queryPaths.analyticsOfEachSession, { sessionIds })
+      if (rows.length === mostSessionModels) return null
+      const bySession = new Map<string, AnalyticsRow[]>()
+      for (const { _id, ...sums } of rows) {
+        const session = _id.session.toHexString()
+        const models = bySession.get(session) ?? []
+        if (models.length < mostModels) models.push({ _id: _id.model, ...sums })
+        bySession.set(session, models)
+      }
+      return sessionIds.map((id) => bySession.get(id.toHexString()) ?? [])
+    },
+  })
+  const list = <Params extends object, Row>(path: FindPath<Params, Row>) =>
+    askOnce<Params, readonly Row[]>(
+      clock,
+      (params) => JSON.stringify(params),
+      (params) => runFind(reads, path, params),
+    )
+  const sessionsOfUser = list(queryPaths.sessionsOfUser)
+  const threadsOfSession = list(queryPaths.threadsOfSession)
   return {
     createSession: async (userId, settings) => {
       const now = new Date(clock.now())
@@ -80,10 +148,10 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
         updated_at: now,
         simulated: false,
       }
-      await write(() => collectionOf(db, 'user_sessions').insertOne(session, { writeConcern: { w: 'majority' } }))
+      await insert('user_sessions', session, JSON.stringify(settings).length)
       return session
     },
-    findSession: async (sessionId) => (await runFind(db, queryPaths.sessionById, { sessionId }))[0] ?? null,
+    findSession: sessionById,
     setStatus: async (id, status) => {
       const now = new Date(clock.now())
       const change = { status, updated_at: now, session_end: status === 'active' ? null : now }
@@ -96,13 +164,12 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
       )
     },
     sessionsOfUser: async (userId, limit, cursor) => {
-      const rows = await runFind(reads, queryPaths.sessionsOfUser, { userId, limit: limit + 1, ...before(cursor) })
+      const rows = await sessionsOfUser({ userId, limit: limit + 1, ...before(cursor) })
       // A session begins when it is made.
       return page(rows, limit, ({ session_start }) => session_start, cursor)
     },
     createThread: async (sessionId, prompt, domain) => {
-      const [session] = await runFind(db, queryPaths.sessionById, { sessionId })
-      if (session === undefined)
+      if ((await sessionById(sessionId)) === null)
         throw new OrxError('not_found', `there is no session ${sessionId.toHexString()}`, { hint: 'Create it: POST /api/sessions' })
       const id = newId()
       const thread = newThread({
@@ -114,15 +181,15 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
         created_at: new Date(clock.now()),
         simulated: false,
       })
-      await write(() => collectionOf(db, 'conversation_threads').insertOne(thread, { writeConcern: { w: 'majority' } }))
+      await insert('conversation_threads', thread, prompt.length)
       return thread
     },
-    findThread: async (threadId) => (await runFind(db, queryPaths.threadById, { threadId }))[0] ?? null,
+    findThread: threadById,
     threadsOfSession: async (sessionId, limit, cursor) => {
-      const rows = await runFind(reads, queryPaths.threadsOfSession, { sessionId, limit: limit + 1, ...before(cursor) })
+      const rows = await threadsOfSession({ sessionId, limit: limit + 1, ...before(cursor) })
       return page(rows, limit, ({ created_at }) => created_at, cursor)
     },
-    analyticsOfSession: (sessionId) => runAggregate(reads, queryPaths.sessionAnalytics, { sessionId }),
+    analyticsOfSession,
     analyticsOfUser: async (userId) => {
       const sessions = await runFind(reads, queryPaths.sessionsOfUser, { userId, limit: analysedSessions })
       if (sessions.length === 0) return []

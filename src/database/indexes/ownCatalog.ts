@@ -70,7 +70,7 @@ const indexes: readonly CatalogIndex[] = [
     { session_id: 1, model_name: 1, tokens_used: 1, cost_usd: 1, response_time_ms: 1 },
     {
       why: 'answers the analytics of a session, of a user and of a model from the index alone, without reading a document',
-      serves: ['sessionAnalytics', 'sessionsAnalytics'],
+      serves: ['sessionAnalytics', 'sessionsAnalytics', 'analyticsOfEachSession'],
     },
   ),
   index(

@@ -17,6 +17,7 @@ const text = (field: string): ParamSource => ({ field, fallback: 'none' })
 const objectId = (field: string): ParamSource => ({ field, fallback: anyId })
 const longAgo: ParamSource = { value: new Date(0) }
 const flag = (field: string): ParamSource => ({ field, fallback: false })
+const several = (field: string): ParamSource => ({ field, fallback: [anyId], many: 5 })
 const thread = { params: { threadId: objectId('thread_id') } }
 /** Documented figures, ms; the guide names no percentile, so they bind the 99th. */
 const sessionMs = { p99: 10 }
@@ -30,6 +31,7 @@ const proofs: Readonly<Record<keyof typeof queryPaths, Proof>> = {
   sessionsOfUser: { params: { userId: text('user_id') }, limitMs: sessionMs },
   sessionsByStatus: { params: { status: text('status') }, limitMs: sessionMs },
   sessionById: { params: { sessionId: objectId('_id') }, limitMs: sessionMs },
+  sessionsById: { params: { sessionIds: several('_id') }, limitMs: sessionMs },
   threadsOfSession: { params: { sessionId: objectId('session_id') }, limitMs: threadMs },
   threadsOfDomain: { params: { domain: text('domain') }, limitMs: threadMs },
   recentRuns: { limitMs: threadMs },
@@ -37,6 +39,7 @@ const proofs: Readonly<Record<keyof typeof queryPaths, Proof>> = {
   runsWithWords: { params: { words: { field: 'original_prompt', fallback: 'none', map: firstWord } } },
   runById: { params: { runId: text('run_id') }, limitMs: threadMs },
   threadById: { params: { threadId: objectId('_id') }, limitMs: threadMs },
+  threadsById: { params: { threadIds: several('_id') }, limitMs: threadMs },
   responsesOfThread: thread,
   responsesOfModel: { params: { model: text('model_name') } },
   evaluationsOfThread: thread,
@@ -45,11 +48,8 @@ const proofs: Readonly<Record<keyof typeof queryPaths, Proof>> = {
   logOfThread: { params: { threadId: objectId('thread_id'), started: { field: 'run_started', fallback: new Date(0) } } },
   lastLogOfThread: thread,
   sessionAnalytics: { params: { sessionId: objectId('session_id') }, covered: true, limitMs: analyticsMs },
-  sessionsAnalytics: {
-    params: { sessionIds: { field: 'session_id', fallback: [anyId], many: 5 } },
-    covered: true,
-    limitMs: analyticsMs,
-  },
+  sessionsAnalytics: { params: { sessionIds: several('session_id') }, covered: true, limitMs: analyticsMs },
+  analyticsOfEachSession: { params: { sessionIds: several('session_id') }, covered: true, limitMs: analyticsMs },
   responsesOfPeriod: {
     params: {
       from: { field: 'created_at', fallback: new Date(0) },
