@@ -55,7 +55,7 @@ interface WriteCommand {
 }
 
 /**
- * The driver's bulkWrite costs half as much again: a session's transaction number, which the server writes down with every command,
+ * The driver's bulkWrite takes a third longer, and more processor time: a session's transaction number, which the server writes down with every command,
  * buys a retry that is made here anyway. One command takes inserts and updates where there are both: a command costs more than what is in it.
  */
 function* commandsOf(collection: CollectionName, operations: readonly DurableWrite[]): Generator<WriteCommand> {
