@@ -53,6 +53,11 @@ const writeMs = 8_000
 const mostGroupedChars = 8_192
 const mostWrittenTogether = 1_000
 
+/** What the server says of a document that it refuses names its values: that is not for outside. */
+function forOutside(problem: OrxError): Error {
+  return problem.code === 'database_failed' ? new Error('MongoDB did not take a document', { cause: problem }) : problem
+}
+
 export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
   const before = (cursor: Cursor | null) =>
     cursor === null ? {} : { before: new Date(cursor.beforeMs), except: cursor.except.map((id) => new ObjectId(id)) }
@@ -78,8 +83,7 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
     run: async (documents, collection) => {
       const operations = documents.map((document) => ({ insertOne: { document } }))
       const problems = await writeDurably(db, clock, collection as CollectionName, operations, writeMs)
-      // What the server said of a document names its values: the cause, like that of any other write, is not for outside.
-      return problems.map((error) => (error === null ? { ok: true, value: undefined } : { ok: false, error: error.cause ?? error }))
+      return problems.map((problem) => (problem === null ? { ok: true, value: undefined } : { ok: false, error: forOutside(problem) }))
     },
   })
   const insert = (collection: 'user_sessions' | 'conversation_threads', document: SessionDocument | ThreadDocument, chars: number) =>

@@ -89,13 +89,15 @@ function updateOf(operation: DurableWrite): Document {
 }
 
 async function writeUntil(db: Db, clock: Clock, { command, count }: WriteCommand, untilMs: number): Promise<readonly (OrxError | null)[]> {
+  const isLate = (): boolean => clock.monotonicMs() + pauseMs >= untilMs
   for (;;) {
     try {
       // The driver adds to the command that it is given.
       const reply = await bounded(clock, untilMs - clock.monotonicMs(), () => db.command({ ...command }, { ignoreUndefined: true }))
-      return outcomesOf(reply, count)
+      const refusals = (reply['writeErrors'] ?? []) as readonly Refusal[]
+      if (!refusals.some(({ code }) => isPassing(code)) || isLate()) return outcomesOf(refusals, count)
     } catch (error) {
-      if (!mayWriteAgain(error) || clock.monotonicMs() + pauseMs >= untilMs) return repeated(databaseError(error), count)
+      if (!mayWriteAgain(error) || isLate()) return repeated(databaseError(error), count)
     }
     await sleep(clock, pauseMs)
   }
@@ -105,10 +107,15 @@ function repeated(problem: OrxError | null, count: number): (OrxError | null)[] 
   return Array.from({ length: count }, () => problem)
 }
 
-/** The server answered for every operation. */
-function outcomesOf(reply: Document, count: number): readonly (OrxError | null)[] {
+/** What a reply says of an operation that was not done. */
+interface Refusal {
+  readonly index: number
+  readonly code: number
+  readonly errmsg: string
+}
+
+function outcomesOf(refusals: readonly Refusal[], count: number): readonly (OrxError | null)[] {
   const outcomes = repeated(null, count)
-  const refusals = (reply['writeErrors'] ?? []) as readonly { readonly index: number; readonly code: number; readonly errmsg: string }[]
   for (const { index, code, errmsg } of refusals) {
     if (isThereAlready(code, errmsg)) continue
     outcomes[index] = new OrxError('database_failed', `Expected MongoDB to take a document, but it said: ${errmsg}`)
@@ -124,9 +131,14 @@ function isThereAlready(code: number, message: string): boolean {
 /** What a router says of a server behind it. Source: MongoDB's specification of retryable writes. */
 const routerCodes: ReadonlySet<unknown> = new Set([6, 7, 89, 262, 9001])
 
+/** Of a server that goes away: it may say so of the command, or of each operation in it. */
+function isPassing(code: unknown): boolean {
+  return passingCodes.has(code) || routerCodes.has(code)
+}
+
 /** Whether nobody knows if the write happened, or a majority has not acknowledged it. */
 function mayWriteAgain(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError || error instanceof MongoWriteConcernError)
     return true
-  return error instanceof MongoServerError && (passingCodes.has(error.code) || routerCodes.has(error.code))
+  return error instanceof MongoServerError && isPassing(error.code)
 }
