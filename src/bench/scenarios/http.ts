@@ -6,7 +6,7 @@ import { timesOf, type ScenarioHost, type ScenarioSettings, type ScenarioSpec } 
 import { latenessBound, openSeries, warmUp, warmUpMs, type OpenLoad } from './openSeries.ts'
 import { idOf, makeServiceClient, serviceConnections, type ServiceClient } from './serviceClient.ts'
 
-export const httpTimes = { durationMs: 20_000, quickMs: 6_000, warmupMs: 1_000 }
+export const httpTimes = { durationMs: 20_000, quickMs: 5_000, warmupMs: 1_000 }
 /** The documented 500+; what is offered is made to 99 %. */
 const perSecond = 520
 const seededSessions = 200
