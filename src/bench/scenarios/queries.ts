@@ -76,14 +76,6 @@ export const queries: ScenarioSpec = {
         return asks[share < 2 ? 'user-sessions' : share < 4 ? 'session-threads' : 'session-analytics'](leaving.signal)
       }
       await warmUp(host, mix, signal)
-      measured.push(
-        await openSeries(
-          host,
-          settings,
-          { ...mongod, name: 'queries', perSecond: rate ?? mixPerSecond, times: { durationMs, warmupMs }, send: mix },
-          signal,
-        ),
-      )
       for (const name of Object.keys(alone) as Alone[]) {
         if (signal.aborted) break
         const load = {
@@ -93,6 +85,11 @@ export const queries: ScenarioSpec = {
           times: { durationMs: aloneMs(name, durationMs), warmupMs },
           send: (_index: number, leaving: Leaving) => asks[name](leaving.signal),
         }
+        measured.push(await openSeries(host, settings, load, signal))
+      }
+      // The heaviest load last: after sample data were made, a server writes them down for some seconds more.
+      if (!signal.aborted) {
+        const load = { ...mongod, name: 'queries', perSecond: rate ?? mixPerSecond, times: { durationMs, warmupMs }, send: mix }
         measured.push(await openSeries(host, settings, load, signal))
       }
       return measured
