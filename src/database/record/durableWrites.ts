@@ -1,14 +1,6 @@
 // Writes that survive: majority-acknowledged, bounded in time, and written again while their outcome is unknown.
 // Invariant: every document has an _id made by orx, so a write that is sent twice is there once.
-import {
-  BSON,
-  MongoNetworkError,
-  MongoServerError,
-  MongoServerSelectionError,
-  MongoWriteConcernError,
-  type Db,
-  type Document,
-} from 'mongodb'
+import { BSON, MongoAPIError, MongoError, MongoServerError, MongoWriteConcernError, type Db, type Document } from 'mongodb'
 import { OrxError } from '../../core/errors.ts'
 import { sleep, type Clock } from '../../core/runtime.ts'
 import { bounded, databaseError, passingCodes } from '../connection.ts'
@@ -136,9 +128,10 @@ function isPassing(code: unknown): boolean {
   return passingCodes.has(code) || routerCodes.has(code)
 }
 
-/** Whether nobody knows if the write happened, or a majority has not acknowledged it. */
+/** Whether nobody knows if the write happened, or a majority has not acknowledged it: the server said so, or it said nothing. */
 function mayWriteAgain(error: unknown): boolean {
-  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError || error instanceof MongoWriteConcernError)
-    return true
-  return error instanceof MongoServerError && isPassing(error.code)
+  if (error instanceof MongoWriteConcernError) return true
+  if (error instanceof MongoServerError) return isPassing(error.code)
+  // What the driver says by itself: that it lost its server in one of many ways, or that it was called wrongly.
+  return error instanceof MongoError && !(error instanceof MongoAPIError)
 }
