@@ -209,6 +209,13 @@ export function databaseError(error: unknown): OrxError {
 const lostConnectionNames =
   /PoolCleared|PoolClosed|WaitQueueTimeout|NotConnected|TopologyClosed|OperationTimeout|ClientClosed|ExpiredSession/
 
+const lostSocketCodes = /^(?:EPIPE|ECONNRESET|ECONNABORTED|ETIMEDOUT|ERR_SOCKET_CLOSED|ERR_STREAM_\w+)$/
+
+/** The driver lets Node's own error through when the other side ended a socket that it was about to write to. */
+export function isLostSocket(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && lostSocketCodes.test(error.code)
+}
+
 function isLostConnection(error: unknown): boolean {
-  return error instanceof MongoDriverError && lostConnectionNames.test(error.name)
+  return (error instanceof MongoDriverError && lostConnectionNames.test(error.name)) || isLostSocket(error)
 }

@@ -3,7 +3,7 @@
 import { BSON, MongoAPIError, MongoError, MongoServerError, MongoWriteConcernError, type Db, type Document } from 'mongodb'
 import { OrxError } from '../../core/errors.ts'
 import { sleep, type Clock } from '../../core/runtime.ts'
-import { bounded, databaseError, passingCodes } from '../connection.ts'
+import { bounded, databaseError, isLostSocket, passingCodes } from '../connection.ts'
 import type { CollectionName } from '../documents.ts'
 
 /** What can be written durably: a document with its _id, or an update that comes to the same when it is made twice. */
@@ -133,5 +133,5 @@ function mayWriteAgain(error: unknown): boolean {
   if (error instanceof MongoWriteConcernError) return true
   if (error instanceof MongoServerError) return isPassing(error.code)
   // What the driver says by itself: that it lost its server in one of many ways, or that it was called wrongly.
-  return error instanceof MongoError && !(error instanceof MongoAPIError)
+  return isLostSocket(error) || (error instanceof MongoError && !(error instanceof MongoAPIError))
 }
