@@ -32,15 +32,15 @@ function licencesOf(moduleIds) {
 /**
  * A module whose names are taken from an object when they are used.
  * @param {string} prefix
- * @param {(source: string, importer: string | undefined, dynamically: boolean) => Promise<string | null>} nameFor
+ * @param {(source: string, importer: string | undefined) => Promise<string | null>} nameFor
  * @param {(name: string) => string} expressionOf
  * @returns {import('rolldown').Plugin}
  */
 function takenFrom(prefix, nameFor, expressionOf) {
   return {
     name: prefix,
-    async resolveId(source, importer, { kind }) {
-      const name = await nameFor.call(this, source, importer, kind === 'dynamic-import')
+    async resolveId(source, importer) {
+      const name = await nameFor.call(this, source, importer)
       return name === null ? null : `\0${prefix}:${name}`
     },
     load: (id) => (id.startsWith(`\0${prefix}:`) ? `module.exports = ${expressionOf(id.slice(prefix.length + 2))}` : null),

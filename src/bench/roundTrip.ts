@@ -1,6 +1,6 @@
 // What the way to a server on this machine and back takes, which neither of its ends can see of itself.
 import { Pool } from 'undici'
-import type { Clock } from '../core/runtime.ts'
+import { sleep, type Clock } from '../core/runtime.ts'
 import { makeHistogram } from './histogram.ts'
 
 const trips = 300
@@ -14,7 +14,7 @@ export async function emptyRoundTripMs(clock: Clock, origin: string, signal: Abo
   const times = makeHistogram('ms')
   try {
     for (let trip = 0; trip < warmupTrips + trips; trip += 1) {
-      await new Promise<void>((resolve) => void clock.setTimer(resolve, gapMs))
+      await sleep(clock, gapMs, signal)
       const sentMs = clock.monotonicMs()
       const { body } = await pool.request({ method: 'GET', path: '/', signal })
       await body.text()

@@ -1,6 +1,7 @@
 import { MongoClient, ObjectId, type Db, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Clock } from '../core/runtime.ts'
+import { makeIo } from '../io.ts'
 import { foldRun } from '../orchestration/fold.ts'
 import { runAggregate, runFind, type AggregatePath, type FindPath } from './queryPath.ts'
 import { queryPaths } from './queryPaths.ts'
@@ -14,14 +15,7 @@ import { ensureRecordIndexes } from './record/recordIndexes.ts'
 import { makeRecorder } from './record/recorder.ts'
 import { sampleRun } from './record/sampleRun.testkit.ts'
 
-const clock: Clock = {
-  now: () => 1_790_000_100_000,
-  monotonicMs: () => performance.now(),
-  setTimer: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
+const clock: Clock = { ...makeIo(process, '').runtime.clock, now: () => 1_790_000_100_000 }
 const never = new AbortController().signal
 const sessionId = new ObjectId()
 const threadId = new ObjectId()

@@ -49,7 +49,7 @@ export interface Store {
 const defaultIterations = 5
 const analysedSessions = 200
 const writeMs = 8_000
-/** Longer texts are written by themselves: they would hold up the short ones, and a message to MongoDB has 48 MB at most. */
+/** Longer texts are written by themselves: they would hold up the short ones. */
 const mostGroupedChars = 8_192
 const mostWrittenTogether = 1_000
 

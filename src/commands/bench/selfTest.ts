@@ -73,7 +73,7 @@ export async function selfTest(context: CommandContext, seed: number): Promise<C
         .map(({ what, expected, measured }) => `${what} ${measured}, not ${expected}`)
       out.note(`${doubtful.join('; ')}: once more, to see whether it stays so`)
       const again = await runTrial(context, trial, seed, tripMs)
-      found = found.map((check, index) => clearer(check, again[index] ?? check))
+      found = found.map((check, place) => clearer(check, again[place] ?? check))
     }
     checks.push(...found)
   }
@@ -98,15 +98,16 @@ export async function selfTest(context: CommandContext, seed: number): Promise<C
         `An empty round trip takes ${tripMs.toFixed(2)} ms here: latencies are right within ${errorMs(0, tripMs).toFixed(1)} ms, or 1 %.`,
     )
   }
+  const data = { checks, roundTripMs: tripMs }
   if (counted('wrong') > 0) {
     const error = new OrxError('failed', `${counted('wrong')} of ${checks.length} figures of the self-test are wrong`, {
       hint: 'Measurements of this machine are not to be trusted; please report it with the output of orx bench --self-test --json.',
     })
-    return { exitCode: error.exitCode, data: { checks, roundTripMs: tripMs }, error }
+    return { exitCode: error.exitCode, data, error }
   }
-  if (counted('late') === 0) return { exitCode: exitCodes.done, data: { checks, roundTripMs: tripMs } }
+  if (counted('late') === 0) return { exitCode: exitCodes.done, data }
   context.warn('the machine is busy with something else: repeat the self-test when that is done')
-  return { exitCode: exitCodes.invalid, data: { checks, roundTripMs: tripMs } }
+  return { exitCode: exitCodes.invalid, data }
 }
 
 /** Of two looks at one figure: right where one look found it right, wrong where both did not and neither was late. */

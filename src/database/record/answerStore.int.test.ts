@@ -2,6 +2,7 @@ import { MongoClient, type Db } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { fakeClock, type FakeClock } from '../../core/clock.testkit.ts'
 import type { Clock } from '../../core/runtime.ts'
+import { makeIo } from '../../io.ts'
 import { makeAnswerStore, type AnswerStore } from './answerStore.ts'
 import { startTestMongod, type TestMongod } from '../embedded/mongod.testkit.ts'
 import { gatherWith } from '../../system.ts'
@@ -19,14 +20,7 @@ let store: AnswerStore<Value>
 
 /** Real timers, so that bounds end; a wall clock that the test moves. */
 function timedBy(fake: FakeClock): Clock {
-  return {
-    now: () => fake.now(),
-    monotonicMs: () => performance.now(),
-    setTimer: (callback, delayMs) => {
-      const timer = setTimeout(callback, delayMs)
-      return { cancel: () => clearTimeout(timer) }
-    },
-  }
+  return { ...makeIo(process, '').runtime.clock, now: () => fake.now() }
 }
 
 beforeAll(async () => {

@@ -1,17 +1,10 @@
 import { MongoClient, ObjectId, type Db } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { Clock } from '../../core/runtime.ts'
+import { makeIo } from '../../io.ts'
 import { startTestMongod, type TestMongod } from '../embedded/mongod.testkit.ts'
 import { writeDurably, type DurableWrite } from './durableWrites.ts'
 
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
+const { clock } = makeIo(process, '').runtime
 
 let mongod: TestMongod
 let client: MongoClient

@@ -2,21 +2,14 @@ import { setMaxListeners } from 'node:events'
 import { MongoClient, ObjectId, type Db } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { OrxError } from '../../core/errors.ts'
-import type { Clock } from '../../core/runtime.ts'
+import { makeIo } from '../../io.ts'
 import { stepKey, type Attempt, type AttemptResult, type Step } from '../../models/call.ts'
 import { collectionOf } from '../documents.ts'
 import { makeLedger, noLedger, type RunLedger } from './ledger.ts'
 import { startTestMongod, type TestMongod } from '../embedded/mongod.testkit.ts'
 import { gatherWith } from '../../system.ts'
 
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
+const { clock } = makeIo(process, '').runtime
 const never = new AbortController().signal
 // Many calls wait on it at once, which is no leak here.
 setMaxListeners(0, never)

@@ -1,6 +1,6 @@
 import { MongoClient, ObjectId, type Db, type Document } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Clock } from '../../core/runtime.ts'
+import { makeIo } from '../../io.ts'
 import { foldRun } from '../../orchestration/fold.ts'
 import type { RunEvent } from '../../orchestration/events.ts'
 import { runAggregate, runFind } from '../queryPath.ts'
@@ -10,14 +10,7 @@ import { readRunEvents, readThread, resultOfThread } from './readRun.ts'
 import { makeRecorder, type Recorder } from './recorder.ts'
 import { sampleRun } from './sampleRun.testkit.ts'
 
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
+const { clock } = makeIo(process, '').runtime
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const never = new AbortController().signal
 
