@@ -9,7 +9,7 @@ import { makeAnswerStore } from './database/record/answerStore.ts'
 import { readModelHistory } from './database/record/modelHistory.ts'
 import { readThread, resultOfThread } from './database/record/readRun.ts'
 import { ensureRecordIndexes } from './database/record/recordIndexes.ts'
-import { makeRecorder, type Recorded } from './database/record/recorder.ts'
+import { makeRecorder } from './database/record/recorder.ts'
 import { bounded } from './database/connection.ts'
 import { runAggregate } from './database/queryPath.ts'
 import { queryPaths } from './database/queryPaths.ts'
@@ -313,7 +313,7 @@ export function openSystem(options: SystemOptions): System {
           const fromMs = clock.monotonicMs()
           const result = await orchestrate(request, ports, emit, signal)
           metrics.record('orchestration', clock.monotonicMs() - fromMs, result.finalResponse !== null)
-          const recorded: Recorded = (await record?.flush()) ?? { persisted: false }
+          const [recorded = { persisted: false }] = await Promise.all([record?.flush(), ledger.flush()])
           if (recorded.problem !== undefined) onLost(recorded.problem)
           return { result, error, persisted: recorded.persisted && !ledger.isLost() }
         },
@@ -330,7 +330,7 @@ export function openSystem(options: SystemOptions): System {
     close: async (status) => {
       memory.stop()
       await indexes
-      await cache.flush()
+      await Promise.all([cache.flush(), ledger.flush()])
       if (recorder === null || sessionId === null) return
       recorder.closeSession(sessionId, status)
       const recorded = await recorder.flush()

@@ -82,6 +82,7 @@ describe('the ledger', () => {
     })
     ticket.sent()
     await ticket.settle('ok', good)
+    await ledger.flush()
     expect(await entryOf(attempt.id)).toMatchObject({ state: 'ok', cost_usd: 0.00001, latency_ms: 12, answer: { text: 'Because.' } })
   })
 
@@ -101,36 +102,56 @@ describe('the ledger', () => {
     expect(await ledger.recall(newStep(2))).toBeNull()
     const ticket = await ledger.enter(newAttempt(newStep(1)), never)
     await ticket.settle('ok', good)
+    await ledger.flush()
     expect(await newLedger().recall(newStep(1))).toEqual({ answer, costUsd: 0.00001 })
+  })
+
+  test('a call waits for no outcome, but one that may leave finds the outcome of every call that came back before it', async () => {
+    const ledger = newLedger()
+    for (let sample = 0; sample < 20; sample += 1) {
+      const before = newAttempt(newStep(sample))
+      const ticket = await ledger.enter(before, never)
+      expect(ticket.settle('ok', good)).toBeUndefined()
+      await ledger.enter(newAttempt(newStep(sample + 100)), never)
+      expect(await entryOf(before.id)).toMatchObject({ state: 'ok' })
+    }
   })
 
   test('marks what never left as unsent and free', async () => {
     const attempt = newAttempt()
-    const ticket = await newLedger().enter(attempt, never)
+    const ledger = newLedger()
+    const ticket = await ledger.enter(attempt, never)
     await ticket.settle('unsent')
+    await ledger.flush()
     expect(await entryOf(attempt.id)).toMatchObject({ state: 'unsent', cost_usd: 0 })
   })
 
   test('an attempt that is aborted while its intent is written rejects with the reason and ends as unsent', async () => {
     const attempt = newAttempt()
     const controller = new AbortController()
-    const entering = newLedger().enter(attempt, controller.signal)
+    const ledger = newLedger()
+    const entering = ledger.enter(attempt, controller.signal)
     controller.abort(new Error('stopped'))
     await expect(entering).rejects.toThrow('stopped')
-    await expect.poll(async () => (await entryOf(attempt.id))?.state).toBe('unsent')
+    await ledger.flush()
+    expect((await entryOf(attempt.id))?.state).toBe('unsent')
   })
 
   test('a timeout without an account keeps the reservation booked', async () => {
     const attempt = newAttempt()
-    const ticket = await newLedger().enter(attempt, never)
+    const ledger = newLedger()
+    const ticket = await ledger.enter(attempt, never)
     await ticket.settle('timeout')
+    await ledger.flush()
     expect(await entryOf(attempt.id)).toMatchObject({ state: 'timeout', cost_usd: 0.0002 })
   })
 
   test('an answer of 20 MiB is kept to 4 MiB and settles', async () => {
     const attempt = newAttempt()
-    const ticket = await newLedger().enter(attempt, never)
+    const ledger = newLedger()
+    const ticket = await ledger.enter(attempt, never)
     await ticket.settle('ok', { ...good, answer: { ...answer, text: 'x'.repeat(20 * 1_048_576) } })
+    await ledger.flush()
     const entry = await entryOf(attempt.id)
     expect(entry?.state).toBe('ok')
     expect(entry?.answer?.text).toHaveLength(4 * 1_048_576)
@@ -242,6 +263,7 @@ describe('a lost database', () => {
       const fromMs = performance.now()
       await Promise.all([
         open.settle('ok', good),
+        ledger.flush(),
         ...Array.from({ length: 20 }, () => ledger.enter(newAttempt(), never)),
         ledger.recall(newStep()),
       ])

@@ -1,5 +1,6 @@
 // The ledger: every try of a call is durable as an intent before it leaves, and with its outcome after it has come back.
-// Invariant: what a provider received is a subset of the intents, unless the database was lost, which is said aloud, once.
+// Invariants: what a provider received is a subset of the intents, and a call that leaves after another came back finds that one's outcome durable;
+// unless the database was lost, which is said aloud, once.
 import { hash } from 'node:crypto'
 import { ObjectId, type Db } from 'mongodb'
 import type { OrxError } from '../../core/errors.ts'
@@ -31,6 +32,8 @@ export interface LedgerOptions {
 export interface RunLedger extends Ledger {
   /** Whether calls pass without a record by now. */
   isLost(): boolean
+  /** Resolves when every outcome that was settled until now is durable, or the record lost. Never rejects. */
+  flush(): Promise<void>
 }
 
 const requestLimitBytes = 1_048_576
@@ -50,34 +53,38 @@ export function makeLedger({ db, clock, gather, stepKey, degrade, onLost, boundM
     if (problem && degrade) lose(problem)
     return outcomes
   }
-  // Two lanes, so that an intent, for which a call waits, never waits behind outcomes.
-  const writeIntent = gather(writeGroup)
-  const writeOutcome = gather(writeGroup)
-  const settle = async (attempt: Attempt, settlement: Settlement, result?: AttemptResult): Promise<void> => {
+  // One lane for intents and outcomes keeps them in order: nobody need wait for an outcome, as the next intent that becomes durable comes after it.
+  const write = gather(writeGroup)
+  let settled: Promise<unknown> = Promise.resolve()
+  const hold = (writing: Promise<unknown>): void => {
+    settled = Promise.all([settled, writing])
+  }
+  // A failure here is told by onLost, or by the next intent, which meets the same database.
+  const writeOutcome = async (attempt: Attempt, settlement: Settlement, result?: AttemptResult): Promise<void> => {
     if (lost) return
     const filter = { _id: new ObjectId(attempt.id) }
-    // A failure here is told by onLost, or by the next intent, which meets the same database.
-    await writeOutcome({ updateOne: { filter, update: { $set: outcomeOf(settlement, result, clock.now()) } } })
+    await write({ updateOne: { filter, update: { $set: outcomeOf(settlement, result, clock.now()) } } })
   }
   const passes: Ticket<AttemptResult> = { sent: () => undefined, settle: () => undefined }
 
   return {
     name: 'ledger',
     isLost: () => lost,
+    flush: () => settled.then(() => undefined),
     enter: async (attempt, signal) => {
       signal.throwIfAborted()
       if (lost) return passes
-      const written = writeIntent({ insertOne: { document: intentOf(attempt, stepKey) } })
+      const written = write({ insertOne: { document: intentOf(attempt, stepKey) } })
       let problem: OrxError | null
       try {
         problem = await untilAborted(written, signal)
       } catch (error) {
         // It waits no longer, but its intent may still become durable: what never left must not look as if it had.
-        void written.then((outcome) => (outcome === null ? settle(attempt, 'unsent') : undefined))
+        hold(written.then((outcome) => (outcome === null ? writeOutcome(attempt, 'unsent') : undefined)))
         throw error
       }
       if (problem !== null && !degrade) throw problem
-      return { sent: () => undefined, settle: (settlement, result) => settle(attempt, settlement, result) }
+      return { sent: () => undefined, settle: (settlement, result) => hold(writeOutcome(attempt, settlement, result)) }
     },
     recall: async (step) => {
       if (lost) return null
@@ -99,6 +106,7 @@ export function makeLedger({ db, clock, gather, stepKey, degrade, onLost, boundM
 export const noLedger: RunLedger = {
   name: 'ledger',
   isLost: () => false,
+  flush: () => Promise.resolve(),
   enter: () => ({ sent: () => undefined, settle: () => undefined }),
   recall: () => null,
 }
