@@ -37,6 +37,28 @@ export const aggregate = <Params, Row>(path: Omit<AggregatePath<Params, Row>, 'k
   ...path,
 })
 
+/** Of a row of several finds in one query: which of them it is of, from 0. */
+export interface Listed {
+  readonly list: number
+}
+
+/**
+ * Several finds of one collection as one aggregation: the rows of each in its own order, those of the first one first.
+ * Without limit and sort they would not be worth it; a find's projection must be one that takes fields away or names those that stay.
+ */
+export function united(collection: CollectionName, plans: readonly FindPlan[]): Document[] {
+  const pipelines = plans.map(({ filter, projection, sort, limit }, list) => [
+    { $match: filter },
+    ...(sort ? [{ $sort: sort }] : []),
+    { $limit: limit },
+    ...(projection ? [{ $project: projection }] : []),
+    { $set: { list: { $literal: list } } },
+  ])
+  const [first, ...others] = pipelines
+  if (first === undefined) throw new RangeError('no find to unite')
+  return [...first, ...others.map((pipeline) => ({ $unionWith: { coll: collection, pipeline } }))]
+}
+
 /** The bound that the server keeps for itself, so that no query goes on when nobody waits for it. */
 const maxTimeMS = 8_000
 

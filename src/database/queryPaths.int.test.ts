@@ -82,10 +82,12 @@ afterAll(async () => {
 /** Parameters for every path; a path without them does not compile. */
 const params = {
   sessionsOfUser: { userId: 'local' },
+  sessionsOfUsers: { lists: [{ userId: 'local' }, { userId: 'another' }] },
   sessionsByStatus: { status: 'active' },
   sessionById: { sessionId },
   sessionsById: { sessionIds: [sessionId, new ObjectId()] },
   threadsOfSession: { sessionId },
+  threadsOfSessions: { lists: [{ sessionId }, { sessionId: new ObjectId(), limit: 3, before: now }] },
   threadsOfDomain: { domain: 'code' },
   recentRuns: {},
   runById: { runId: 'run-3' },

@@ -16,7 +16,7 @@ import type {
   SessionStatus,
   ThreadDocument,
 } from './documents.ts'
-import { aggregate, find } from './queryPath.ts'
+import { aggregate, find, united, type FindPlan, type Listed } from './queryPath.ts'
 
 interface Page {
   /** 1-200. @default 20 */
@@ -37,6 +37,27 @@ const olderThan = ({ before, except }: Page): Document => {
 /** Newest first; what was made in the same ms, in one order. */
 const newestFirst = { created_at: -1 } as const
 
+export interface SessionsPage extends Page {
+  readonly userId: string
+}
+export interface ThreadsPage extends Page {
+  readonly sessionId: ObjectId
+}
+const sessionsOfUser = (params: SessionsPage): FindPlan => ({
+  filter: { user_id: params.userId, ...olderThan(params) },
+  projection: { session_start: 1, status: 1, total_cost: 1 },
+  sort: newestFirst,
+  limit: pageOf(params),
+})
+const threadsOfSession = (params: ThreadsPage): FindPlan => ({
+  filter: { session_id: params.sessionId, ...olderThan(params) },
+  projection: { result: 0 },
+  sort: newestFirst,
+  limit: pageOf(params),
+})
+/** As many lists are read at once. */
+export const mostLists = 20
+
 /** As many ids are looked up at once. */
 const mostIds = 200
 const amongIds = (ids: readonly ObjectId[]): { readonly filter: Document; readonly limit: number } => {
@@ -50,6 +71,8 @@ const mostParts = 1_000
 const mostLogEntries = 10_000
 
 export type SessionRow = Pick<SessionDocument, '_id' | 'session_start' | 'status' | 'total_cost'>
+/** As the service tells it. */
+export type ThreadListRow = Omit<ThreadDocument, 'result'>
 export type ThreadRow = Omit<ThreadDocument, 'result' | 'final_response'>
 
 /** One model's part in a session. */
@@ -109,16 +132,17 @@ const byModel: readonly Document[] = [
 export const mostSessionModels = 10_000
 
 export const queryPaths = {
-  sessionsOfUser: find<Page & { readonly userId: string }, SessionRow>({
+  sessionsOfUser: find<SessionsPage, SessionRow>({
     name: 'sessions of a user',
     collection: 'user_sessions',
     index: 'user_id_1_created_at_-1',
-    build: (params) => ({
-      filter: { user_id: params.userId, ...olderThan(params) },
-      projection: { session_start: 1, status: 1, total_cost: 1 },
-      sort: newestFirst,
-      limit: pageOf(params),
-    }),
+    build: sessionsOfUser,
+  }),
+  sessionsOfUsers: aggregate<{ readonly lists: readonly SessionsPage[] }, SessionRow & Listed>({
+    name: 'sessions of several users',
+    collection: 'user_sessions',
+    index: 'user_id_1_created_at_-1',
+    build: ({ lists }) => united('user_sessions', lists.slice(0, mostLists).map(sessionsOfUser)),
   }),
   sessionsByStatus: find<{ readonly status: SessionStatus; readonly limit?: number }, SessionRow>({
     name: 'sessions by status',
@@ -143,11 +167,17 @@ export const queryPaths = {
     index: '_id_',
     build: ({ sessionIds }) => amongIds(sessionIds),
   }),
-  threadsOfSession: find<Page & { readonly sessionId: ObjectId }, ThreadDocument>({
+  threadsOfSession: find<ThreadsPage, ThreadListRow>({
     name: 'threads of a session',
     collection: 'conversation_threads',
     index: 'session_id_1_created_at_-1',
-    build: (params) => ({ filter: { session_id: params.sessionId, ...olderThan(params) }, sort: newestFirst, limit: pageOf(params) }),
+    build: threadsOfSession,
+  }),
+  threadsOfSessions: aggregate<{ readonly lists: readonly ThreadsPage[] }, ThreadListRow & Listed>({
+    name: 'threads of several sessions',
+    collection: 'conversation_threads',
+    index: 'session_id_1_created_at_-1',
+    build: ({ lists }) => united('conversation_threads', lists.slice(0, mostLists).map(threadsOfSession)),
   }),
   threadsOfDomain: find<Page & { readonly domain: string }, ThreadRow>({
     name: 'threads of a domain',

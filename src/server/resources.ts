@@ -1,6 +1,6 @@
 // Documents as the service tells them: camelCase, ids in hex, times in ISO 8601. Pure.
-import type { SessionDocument, ThreadDocument } from '../database/documents.ts'
-import type { AnalyticsRow, SessionRow } from '../database/queryPaths.ts'
+import type { SessionDocument } from '../database/documents.ts'
+import type { AnalyticsRow, SessionRow, ThreadListRow } from '../database/queryPaths.ts'
 import type { Cursor, PageOf } from './store.ts'
 
 export const sessionResource = (session: SessionDocument): object => ({
@@ -24,7 +24,7 @@ export const sessionRowResource = ({ _id, session_start, status, total_cost }: S
   totalCost: total_cost,
 })
 
-export const threadResource = (thread: ThreadDocument): object => ({
+export const threadResource = (thread: ThreadListRow): object => ({
   id: thread._id.toHexString(),
   sessionId: thread.session_id.toHexString(),
   prompt: thread.original_prompt,

@@ -7,10 +7,20 @@ import { bounded } from '../database/connection.ts'
 import { collectionOf, type CollectionName, type SessionDocument, type SessionStatus, type ThreadDocument } from '../database/documents.ts'
 import { writeDurably } from '../database/record/durableWrites.ts'
 import { newThread } from '../database/record/runDocuments.ts'
-import { runAggregate, runFind, type FindPath } from '../database/queryPath.ts'
-import { mostModels, mostSessionModels, queryPaths, type AnalyticsRow, type SessionRow } from '../database/queryPaths.ts'
+import { runAggregate, runFind, type Listed } from '../database/queryPath.ts'
+import {
+  mostLists,
+  mostModels,
+  mostSessionModels,
+  queryPaths,
+  type AnalyticsRow,
+  type SessionRow,
+  type SessionsPage,
+  type ThreadListRow,
+  type ThreadsPage,
+} from '../database/queryPaths.ts'
 import { makeBatcher } from '../traffic/batcher.ts'
-import { askOnce, askTogether } from './together.ts'
+import { askTogether } from './together.ts'
 
 export interface StoreOptions {
   /** Reads the primary: what was just written is there. */
@@ -40,7 +50,7 @@ export interface Store {
   sessionsOfUser(userId: string, limit: number, cursor: Cursor | null): Promise<PageOf<SessionRow>>
   createThread(sessionId: ObjectId, prompt: string, domain: string | null): Promise<ThreadDocument>
   findThread(id: ObjectId): Promise<ThreadDocument | null>
-  threadsOfSession(sessionId: ObjectId, limit: number, cursor: Cursor | null): Promise<PageOf<ThreadDocument>>
+  threadsOfSession(sessionId: ObjectId, limit: number, cursor: Cursor | null): Promise<PageOf<ThreadListRow>>
   analyticsOfSession(id: ObjectId): Promise<readonly AnalyticsRow[]>
   /** Of the newest 200 sessions of the user. */
   analyticsOfUser(userId: string): Promise<readonly AnalyticsRow[]>
@@ -52,6 +62,8 @@ const writeMs = 8_000
 /** Longer texts are written by themselves: they would hold up the short ones. */
 const mostGroupedChars = 8_192
 const mostWrittenTogether = 1_000
+
+const hexOf = (id: ObjectId): string => id.toHexString()
 
 /** What the server says of a document that it refuses names its values: that is not for outside. */
 function forOutside(problem: OrxError): Error {
@@ -98,6 +110,7 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
   ) =>
     askTogether<ObjectId, Row | null>({
       clock,
+      keyOf: hexOf,
       alone: async (id) => (await alone(id))[0] ?? null,
       together: async (ids) => {
         const rows = new Map((await together(ids)).map((row) => [row._id.toHexString(), row]))
@@ -114,6 +127,7 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
   )
   const analyticsOfSession = askTogether<ObjectId, readonly AnalyticsRow[]>({
     clock,
+    keyOf: hexOf,
     alone: (sessionId) => runAggregate(reads, queryPaths.sessionAnalytics, { sessionId }),
     together: async (sessionIds) => {
       const rows = await runAggregate(reads, queryPaths.analyticsOfEachSession, { sessionIds })
@@ -128,14 +142,29 @@ export function makeStore({ db, reads, clock, newId }: StoreOptions): Store {
       return sessionIds.map((id) => bySession.get(id.toHexString()) ?? [])
     },
   })
-  const list = <Params extends object, Row>(path: FindPath<Params, Row>) =>
-    askOnce<Params, readonly Row[]>(
+  const lists = <Params extends object, Row>(
+    alone: (list: Params) => Promise<readonly Row[]>,
+    together: (lists: readonly Params[]) => Promise<readonly (Row & Listed)[]>,
+  ) =>
+    askTogether<Params, readonly Row[]>({
       clock,
-      (params) => JSON.stringify(params),
-      (params) => runFind(reads, path, params),
-    )
-  const sessionsOfUser = list(queryPaths.sessionsOfUser)
-  const threadsOfSession = list(queryPaths.threadsOfSession)
+      keyOf: (params) => JSON.stringify(params),
+      alone,
+      together: async (params) => {
+        const rows = params.map((): Row[] => [])
+        for (const row of await together(params)) rows[row.list]?.push(row)
+        return rows
+      },
+      most: mostLists,
+    })
+  const sessionsOfUser = lists(
+    (params: SessionsPage) => runFind(reads, queryPaths.sessionsOfUser, params),
+    (together) => runAggregate(reads, queryPaths.sessionsOfUsers, { lists: together }),
+  )
+  const threadsOfSession = lists(
+    (params: ThreadsPage) => runFind(reads, queryPaths.threadsOfSession, params),
+    (together) => runAggregate(reads, queryPaths.threadsOfSessions, { lists: together }),
+  )
   return {
     createSession: async (userId, settings) => {
       const now = new Date(clock.now())

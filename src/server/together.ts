@@ -3,23 +3,30 @@
 // has its own end, however long the one before it takes.
 import type { Clock } from '../core/runtime.ts'
 import { bounded, databaseError } from '../database/connection.ts'
-import { makeBatcher, type Batcher, type ItemOutcome } from '../traffic/batcher.ts'
+import { makeBatcher, type ItemOutcome } from '../traffic/batcher.ts'
 
 /** From when it was asked, ms: as long as the server's own bound of a query. */
 const mostMs = 8_000
 
 export interface AskedTogether<Item, Result> {
   readonly clock: Clock
+  /** Those that come to the same are asked once. */
+  keyOf(item: Item): string
   alone(item: Item): Promise<Result>
-  /** Two or more of them: a result an item, in their order. Null where they must be asked one by one. */
+  /** Two or more different ones: a result an item, in their order. Null where they must be asked one by one. */
   together(items: readonly Item[]): Promise<readonly Result[] | null>
+  /** Enough to make the way there cheap; documents may be large, and all of an answer is waited for. @default 50 */
+  readonly most?: number
 }
 
-/** Enough to make the way there cheap; documents may be large, and all of an answer is waited for. */
-const mostTogether = 50
-
-/** Asks for different things by one query. Rejects with `database_unreachable` after 8 s. */
-export function askTogether<Item, Result>({ clock, alone, together }: AskedTogether<Item, Result>): (item: Item) => Promise<Result> {
+/** Asks for several things by one query. Rejects with `database_unreachable` after 8 s. */
+export function askTogether<Item, Result>({
+  clock,
+  keyOf,
+  alone,
+  together,
+  most = 50,
+}: AskedTogether<Item, Result>): (item: Item) => Promise<Result> {
   const outcomeOf = async (item: Item): Promise<ItemOutcome<Result>> => {
     try {
       return { ok: true, value: await alone(item) }
@@ -27,9 +34,8 @@ export function askTogether<Item, Result>({ clock, alone, together }: AskedToget
       return { ok: false, error }
     }
   }
-  const run = async (items: readonly Item[]): Promise<readonly ItemOutcome<Result>[]> => {
-    const [first] = items
-    if (items.length === 1 && first !== undefined) return [await outcomeOf(first)]
+  const outcomesOf = async (items: readonly Item[]): Promise<readonly ItemOutcome<Result>[]> => {
+    if (items.length === 1) return Promise.all(items.map(outcomeOf))
     try {
       const results = await together(items)
       if (results !== null) return results.map((value) => ({ ok: true, value }))
@@ -39,22 +45,13 @@ export function askTogether<Item, Result>({ clock, alone, together }: AskedToget
     }
     return Promise.all(items.map(outcomeOf))
   }
-  return boundedBy(clock, makeBatcher<Item, Result>({ clock, leaves: 'when-back', maxSize: mostTogether, run }))
-}
-
-/** Asks once for what several want at the same time. Rejects with `database_unreachable` after 8 s. */
-export function askOnce<Item, Result>(
-  clock: Clock,
-  keyOf: (item: Item) => string,
-  ask: (item: Item) => Promise<Result>,
-): (item: Item) => Promise<Result> {
   const run = async (items: readonly Item[]): Promise<readonly ItemOutcome<Result>[]> => {
-    const value = await ask(items[0] as Item)
-    return items.map(() => ({ ok: true, value }))
+    const keys = items.map(keyOf)
+    const different = new Map(keys.map((key, place) => [key, items[place] as Item]))
+    const outcomes = await outcomesOf([...different.values()])
+    const byKey = new Map([...different.keys()].map((key, place) => [key, outcomes[place] as ItemOutcome<Result>]))
+    return keys.map((key) => byKey.get(key) as ItemOutcome<Result>)
   }
-  return boundedBy(clock, makeBatcher<Item, Result>({ clock, leaves: 'when-back', maxSize: 1_000, run }), keyOf)
-}
-
-function boundedBy<Item, Result>(clock: Clock, batcher: Batcher<Item, Result>, keyOf?: (item: Item) => string) {
-  return (item: Item): Promise<Result> => bounded(clock, mostMs, (signal) => batcher.add(item, keyOf?.(item), signal))
+  const batcher = makeBatcher<Item, Result>({ clock, leaves: 'when-back', maxSize: most, run })
+  return (item) => bounded(clock, mostMs, (signal) => batcher.add(item, '', signal))
 }

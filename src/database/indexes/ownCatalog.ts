@@ -37,7 +37,7 @@ const indexes: readonly CatalogIndex[] = [
   index(
     'user_sessions',
     { user_id: 1, created_at: -1 },
-    { why: 'lists the sessions of a user, newest first, without sorting', serves: ['sessionsOfUser'], documented: true },
+    { why: 'lists the sessions of a user, newest first, without sorting', serves: ['sessionsOfUser', 'sessionsOfUsers'], documented: true },
   ),
   index(
     'user_sessions',
@@ -47,7 +47,7 @@ const indexes: readonly CatalogIndex[] = [
   index(
     'conversation_threads',
     { session_id: 1, created_at: -1 },
-    { why: 'lists the threads of a session, newest first', serves: ['threadsOfSession'], documented: true },
+    { why: 'lists the threads of a session, newest first', serves: ['threadsOfSession', 'threadsOfSessions'], documented: true },
   ),
   index(
     'conversation_threads',

@@ -18,6 +18,7 @@ const objectId = (field: string): ParamSource => ({ field, fallback: anyId })
 const longAgo: ParamSource = { value: new Date(0) }
 const flag = (field: string): ParamSource => ({ field, fallback: false })
 const several = (field: string): ParamSource => ({ field, fallback: [anyId], many: 5 })
+const lists = (field: string, of: (value: unknown) => object): ParamSource => ({ field, fallback: [of(anyId)], many: 5, map: of })
 const thread = { params: { threadId: objectId('thread_id') } }
 /** Documented figures, ms; the guide names no percentile, so they bind the 99th. */
 const sessionMs = { p99: 10 }
@@ -29,10 +30,12 @@ const firstWord = (value: unknown): unknown => /[\p{L}\p{N}]{4,}/u.exec(String(v
 
 const proofs: Readonly<Record<keyof typeof queryPaths, Proof>> = {
   sessionsOfUser: { params: { userId: text('user_id') }, limitMs: sessionMs },
+  sessionsOfUsers: { params: { lists: lists('user_id', (userId) => ({ userId })) } },
   sessionsByStatus: { params: { status: text('status') }, limitMs: sessionMs },
   sessionById: { params: { sessionId: objectId('_id') }, limitMs: sessionMs },
   sessionsById: { params: { sessionIds: several('_id') }, limitMs: sessionMs },
   threadsOfSession: { params: { sessionId: objectId('session_id') }, limitMs: threadMs },
+  threadsOfSessions: { params: { lists: lists('session_id', (sessionId) => ({ sessionId })) } },
   threadsOfDomain: { params: { domain: text('domain') }, limitMs: threadMs },
   recentRuns: { limitMs: threadMs },
   unfinishedRuns: { limitMs: threadMs },
