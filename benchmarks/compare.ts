@@ -23,7 +23,7 @@ function cpuMs(): number {
 export async function compare(
   operations: number,
   cases: readonly Case[],
-  { rounds = 3, iterations = 5 }: { readonly rounds?: number; readonly iterations?: number } = {},
+  { rounds = 7, iterations = 5 }: { readonly rounds?: number; readonly iterations?: number } = {},
 ): Promise<readonly string[]> {
   const perOperationNs = new Map<string, number[]>()
   const ratios = new Map<string, number[]>()

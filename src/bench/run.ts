@@ -1,4 +1,4 @@
-// A whole bench: scenario after scenario, samples of the machine beside them, verdicts, at most one extension. Invariant: verdicts are made here,
+// A whole bench: scenario after scenario, samples of the machine beside them, verdicts, at most one extension of each. Invariant: verdicts are made here,
 // from merged reports; a scenario that failed is a measurement that is invalid, not a bench that is lost.
 import { messageOf, OrxError } from '../core/errors.ts'
 import { sleep, type Clock } from '../core/runtime.ts'
@@ -15,7 +15,7 @@ export interface BenchPlan {
   readonly targets: readonly Target[]
   readonly settings: ScenarioSettings
   readonly environment: Environment
-  /** No second look is begun that would end later than this, ms from now. Null: as long as it takes. */
+  /** No further look is begun that would end later than this, ms from now. Null: as long as it takes. */
   readonly budgetMs: number | null
 }
 
@@ -33,7 +33,9 @@ export interface BenchPorts {
 }
 
 const sampleEveryMs = 250
-/** An open question is asked once more, for so many times as long. */
+/** Within a budget, at most so many more looks at a scenario when it was measured, and in the end; else one. */
+const moreLooks = 3
+/** Where samples are too few, for so many times as long. */
 const extension = 3
 /** A second look is no shorter than this, or three times as long where samples are missing, ms. */
 const leastLookMs = 2_000
@@ -87,21 +89,34 @@ export async function runBench(
     const after = plan.scenarios.slice(plan.scenarios.findIndex((scenario) => scenario.name === name) + 1)
     return after.reduce((sum, { plannedMs }) => sum + plannedMs(settings), 0)
   }
+  /**
+   * What cannot be decided is measured anew, and that replaces the first look. Where samples were too few it is longer, by a factor that was fixed
+   * beforehand, and once; where the measurement could not be believed it is as long as before, and within a budget as often as that allows.
+   */
+  const extended = new Set<string>()
+  const lookAgain = async (scenario: BenchPlan['scenarios'][number], looks: number): Promise<void> => {
+    const isOpen = ({ verdict, scenario: series }: TargetReport): boolean =>
+      scenarioOf(series) === scenario.name && (verdict === 'invalid' || (verdict === 'inconclusive' && !extended.has(series)))
+    for (let look = 0; look < looks && !signal.aborted; look += 1) {
+      const open = judged().filter(isOpen)
+      const few = open.filter(({ verdict }) => verdict === 'inconclusive')
+      const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
+      const longer = Math.min(longestLookMs, few.length > 0 ? extension * firstMs : firstMs)
+      const again = { ...settings, durationMs: longer, only: open.map((target) => target.scenario) }
+      const tookMs = clock.monotonicMs() - fromMs
+      if (open.length === 0) return
+      if (plan.budgetMs !== null && tookMs + scenario.plannedMs(again) > plan.budgetMs - plannedAfter(scenario.name)) return
+      for (const target of few) extended.add(target.scenario)
+      await runOne(scenario, again)
+    }
+  }
   for (const scenario of plan.scenarios) {
     if (signal.aborted) break
     await runOne(scenario, settings)
-    const isOpen = ({ verdict }: TargetReport): boolean => verdict === 'inconclusive' || verdict === 'invalid'
-    const open = judged().filter((target) => isOpen(target) && scenarioOf(target.scenario) === scenario.name)
-    if (open.length === 0 || signal.aborted) continue
-    const tookMs = clock.monotonicMs() - fromMs
-    // The second and last look replaces the first. Where samples were too few it is longer by a factor that was fixed beforehand; where the first
-    // could not be believed it is the same again.
-    const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
-    const longer = Math.min(longestLookMs, open.some(({ verdict }) => verdict === 'inconclusive') ? extension * firstMs : firstMs)
-    const second = { ...settings, durationMs: longer }
-    if (plan.budgetMs !== null && tookMs + scenario.plannedMs(second) > plan.budgetMs - plannedAfter(scenario.name)) continue
-    await runOne(scenario, second)
+    await lookAgain(scenario, plan.budgetMs === null ? 1 : moreLooks)
   }
+  // What was kept back for scenarios that took less than planned.
+  if (plan.budgetMs !== null) for (const scenario of plan.scenarios) await lookAgain(scenario, moreLooks)
   const targetReports = judged()
   const verdict = wholeVerdict(targetReports)
   emit({ type: 'targets', targets: targetReports })

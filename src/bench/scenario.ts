@@ -18,6 +18,8 @@ export interface ScenarioSettings {
   readonly compareStrategies: boolean
   /** A short look: as few samples as its targets can be decided with. */
   readonly quick: boolean
+  /** Of a scenario whose series do not need each other, those that are measured, by name: a second look takes the open ones alone. Null: all. */
+  readonly only: readonly string[] | null
 }
 
 export type SeriesProgress = Omit<Extract<BenchEvent, { readonly type: 'interval' }>, 'type'>
@@ -57,6 +59,8 @@ export interface ScenarioSpec {
   plannedMs(settings: ScenarioSettings): number
   run(host: ScenarioHost, settings: ScenarioSettings, signal: AbortSignal): Promise<readonly SeriesReport[]>
 }
+
+export const isMeasured = ({ only }: ScenarioSettings, series: string): boolean => only === null || only.includes(series)
 
 /** What was asked for, else what the scenario takes by itself. */
 export function timesOf(

@@ -21,7 +21,7 @@ export const http: ScenarioSpec = {
   plannedMs: (settings) => {
     const { durationMs, warmupMs } = timesOf(settings, httpTimes)
     const climbing = climbs(settings) ? staircase.length * (staircaseTimes.durationMs + staircaseTimes.warmupMs) + kneeSeconds * 1_000 : 0
-    return warmUpMs + durationMs + warmupMs + climbing
+    return warmUpMs(settings) + durationMs + warmupMs + climbing
   },
   run: (host, settings, signal) => runMix(host, settings, { name: 'http' }, signal),
 }
@@ -45,7 +45,7 @@ export async function runMix(
     }
     const made = await prepare(host, client, signal)
     const send = mixOf(client, made)
-    await warmUp(host, send, signal)
+    await warmUp(host, settings, send, signal)
     const measured = await openSeries(host, settings, { ...load, ...serviceAndMongod, send }, signal)
     if (more.name !== 'http' || !climbs(settings) || signal.aborted) return [measured]
     const steps: SeriesReport[] = []

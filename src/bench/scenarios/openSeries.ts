@@ -15,11 +15,12 @@ export function latenessBound(limits: readonly number[]): number {
   return limits.length === 0 ? leastLatenessMs : Math.max(leastLatenessMs, latenessShare * Math.min(...limits))
 }
 
-const warmUpCalls = 2_500
+/** A service is compiled further and further for some thousands of requests; a short look settles for less. */
+const warmUpCalls = { quick: 2_500, whole: 12_000 } as const
 const warmUpAtOnce = 16
 const gentleShare = 0.2
 /** At most. */
-export const warmUpMs = 4_000
+export const warmUpMs = ({ quick }: ScenarioSettings): number => (quick ? 4_000 : 10_000)
 
 /**
  * Opens connections and lets the code be compiled, in a closed loop: a schedule would find both cold, and what piles up behind a cold start is
@@ -27,16 +28,18 @@ export const warmUpMs = 4_000
  */
 export async function warmUp(
   { runtime: { clock }, onPreparing }: ScenarioHost,
+  settings: ScenarioSettings,
   send: OpenLoad['send'],
   signal: AbortSignal,
 ): Promise<void> {
   onPreparing('warming up')
-  const untilMs = clock.monotonicMs() + warmUpMs
+  const untilMs = clock.monotonicMs() + warmUpMs(settings)
+  const calls = settings.quick ? warmUpCalls.quick : warmUpCalls.whole
   let next = 0
   const user = async (): Promise<void> => {
     // One for all of a user's requests, which come one after the other: the signal carries no listener a request.
     const leaving = leavingWith(signal)
-    while (next < warmUpCalls && clock.monotonicMs() < untilMs && !signal.aborted) {
+    while (next < calls && clock.monotonicMs() < untilMs && !signal.aborted) {
       next += 1
       // What fails now fails in the measurement, and is counted there.
       await send(next, leaving).catch(() => undefined)

@@ -5,7 +5,7 @@ import { connectDatabase } from '../../database/connection.ts'
 import { runAggregate, runFind } from '../../database/queryPath.ts'
 import { queryPaths } from '../../database/queryPaths.ts'
 import type { SeriesReport } from '../report.ts'
-import { timesOf, type ScenarioSpec } from '../scenario.ts'
+import { isMeasured, timesOf, type ScenarioSpec } from '../scenario.ts'
 import type { Leaving } from '../leaving.ts'
 import { openSeries, warmUp, warmUpMs, type OpenLoad } from './openSeries.ts'
 
@@ -19,6 +19,8 @@ const alone = {
   'all-analytics': { perSecond: 80, share: 0.4, leastMs: 4_000 },
 } as const
 type Alone = keyof typeof alone
+const seriesOf = (name: Alone): string => `queries:${name}`
+const names = Object.keys(alone) as Alone[]
 const aloneMs = (name: Alone, durationMs: number): number => Math.max(alone[name].leastMs, durationMs * alone[name].share)
 const sampleSize = 500
 const mongod = { busyBeside: 1 }
@@ -45,8 +47,9 @@ export const queries: ScenarioSpec = {
   needs: { database: true },
   plannedMs: (settings) => {
     const { durationMs, warmupMs } = timesOf(settings, own)
-    const names = Object.keys(alone) as Alone[]
-    return warmUpMs + durationMs + warmupMs + names.reduce((sum, name) => sum + aloneMs(name, durationMs) + warmupMs, 0)
+    const single = names.filter((name) => isMeasured(settings, seriesOf(name))).map((name) => aloneMs(name, durationMs))
+    const all = isMeasured(settings, 'queries') ? [...single, durationMs] : single
+    return all.reduce((sum, ms) => sum + ms + warmupMs, warmUpMs(settings))
   },
   run: async (host, settings, signal) => {
     const { places, runtime } = host
@@ -75,12 +78,12 @@ export const queries: ScenarioSpec = {
         const share = index % 5
         return asks[share < 2 ? 'user-sessions' : share < 4 ? 'session-threads' : 'session-analytics'](leaving.signal)
       }
-      await warmUp(host, mix, signal)
-      for (const name of Object.keys(alone) as Alone[]) {
-        if (signal.aborted) break
+      await warmUp(host, settings, mix, signal)
+      for (const name of names) {
+        if (signal.aborted || !isMeasured(settings, seriesOf(name))) continue
         const load = {
           ...mongod,
-          name: `queries:${name}`,
+          name: seriesOf(name),
           perSecond: rate ?? alone[name].perSecond,
           times: { durationMs: aloneMs(name, durationMs), warmupMs },
           send: (_index: number, leaving: Leaving) => asks[name](leaving.signal),
@@ -88,7 +91,7 @@ export const queries: ScenarioSpec = {
         measured.push(await openSeries(host, settings, load, signal))
       }
       // The heaviest load last: after sample data were made, a server writes them down for some seconds more.
-      if (!signal.aborted) {
+      if (!signal.aborted && isMeasured(settings, 'queries')) {
         const load = { ...mongod, name: 'queries', perSecond: rate ?? mixPerSecond, times: { durationMs, warmupMs }, send: mix }
         measured.push(await openSeries(host, settings, load, signal))
       }

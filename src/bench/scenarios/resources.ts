@@ -10,7 +10,7 @@ export const resources: ScenarioSpec = {
   name: 'resources',
   summary: 'memory, processor and database connections of all processes of the bench, under the mix of http',
   needs: { database: true, service: true },
-  plannedMs: (settings) => warmUpMs + resourcesMs(settings) + httpTimes.warmupMs,
+  plannedMs: (settings) => warmUpMs(settings) + resourcesMs(settings) + httpTimes.warmupMs,
   run: (host, settings, signal) => {
     const longEnough = { ...settings, durationMs: resourcesMs(settings) }
     // Memory and connections are no less true when a request left late.

@@ -1,36 +1,44 @@
 // A thousand people at once, each with a session of its own, who think between two requests.
+import { formatDuration } from '../../core/units.ts'
 import { runClosedLoop } from '../closedLoop.ts'
 import { leavingWith } from '../leaving.ts'
-import { timesOf, type ScenarioSpec } from '../scenario.ts'
+import { timesOf, type ScenarioSettings, type ScenarioSpec } from '../scenario.ts'
 import { warmUp, warmUpMs, type OpenLoad } from './openSeries.ts'
 import { idOf, makeServiceClient, serviceConnections } from './serviceClient.ts'
 
-const sessionTimes = { durationMs: 20_000, quickMs: 6_000, warmupMs: 2_500 }
+const sessionTimes = { durationMs: 20_000, quickMs: 6_000 }
 const users = 1_000
 /** With a thousand users these are the documented 500 requests a second. */
-const thinkMs = 2_000
+const ownThinkMs = 2_000
+
+function loadOf(settings: ScenarioSettings) {
+  const count = settings.concurrency ?? users
+  const thinkMs = settings.ratePerSecond === null ? ownThinkMs : (1_000 * count) / settings.ratePerSecond
+  // They come over one such pause: all are there before anything is measured.
+  return { count, thinkMs, ...timesOf(settings, { ...sessionTimes, warmupMs: 1.25 * thinkMs }) }
+}
 
 export const sessions: ScenarioSpec = {
   name: 'sessions',
   summary: '1,000 users at once, each with a session of its own: creating, reading, listing, ending',
   needs: { database: true, service: true },
   plannedMs: (settings) => {
-    const { durationMs, warmupMs } = timesOf(settings, sessionTimes)
-    return warmUpMs + durationMs + warmupMs
+    const { durationMs, warmupMs } = loadOf(settings)
+    return warmUpMs(settings) + durationMs + warmupMs
   },
   run: async (host, settings, signal) => {
     const { service } = host.places
     const { clock } = host.runtime
     if (service === null) throw new Error('sessions needs a service')
     const client = makeServiceClient(new URL(service).origin, serviceConnections)
-    const count = settings.concurrency ?? users
+    const { count, thinkMs, durationMs, warmupMs } = loadOf(settings)
     try {
       const first = idOf(await client.request('POST', '/api/sessions', { userId: 'session-user-0' }, leavingWith(signal)))
       const warm: OpenLoad['send'] = (index, leaving) =>
         index % 3 === 0
           ? client.request('POST', '/api/sessions', { userId: `session-user-${index % 100}` }, leaving)
           : client.request('GET', index % 3 === 1 ? `/api/sessions/${first}` : '/api/users/session-user-0/sessions', null, leaving)
-      await warmUp(host, warm, signal)
+      await warmUp(host, settings, warm, signal)
       const open = new Map<number, string>()
       let most = 0
       const series = host.series('sessions', 'closed', 'ms', () => ({ openSessions: open.size }))
@@ -49,7 +57,6 @@ export const sessions: ScenarioSpec = {
         } else if (round % 3 === 0) await client.request('GET', `/api/users/${userId}/sessions`, null, leaving)
         else await client.request('GET', `/api/sessions/${sessionId}`, null, leaving)
       }
-      const { durationMs, warmupMs } = timesOf(settings, sessionTimes)
       const { peak } = await runClosedLoop(
         clock,
         {
@@ -69,7 +76,7 @@ export const sessions: ScenarioSpec = {
         offeredPerSecond: null,
         concurrency: count,
         figures: { concurrentSessions: most, mostRequestsAtOnce: peak },
-        notes: [`each user thinks for ${thinkMs / 1_000} s between two requests`],
+        notes: [`each user thinks for ${formatDuration(thinkMs)} between two requests`],
       })
       return [report]
     } finally {

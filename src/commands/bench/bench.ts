@@ -217,6 +217,7 @@ export const bench = command({
       concurrency: values.concurrency,
       compareStrategies: values.compareStrategies,
       quick: values.quick,
+      only: null,
     }
     const plan = { ...values, scenarios, targets: asked, settings }
     if (values.duet !== null) return runDuet(context, plan, values.duet, values.repeat)

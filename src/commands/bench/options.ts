@@ -41,7 +41,7 @@ export const benchOptions = {
   warmup: { flags: '--warmup <duration>', description: 'before it, not measured', parse: duration(0), fallback: null as number | null },
   rate: {
     flags: '--rate <n>',
-    description: 'requests a second of open measurements',
+    description: 'requests a second of open measurements; of sessions, by how long its users think',
     parse: decimal(0.1, 1_000_000),
     fallback: null as number | null,
   },

@@ -154,6 +154,7 @@ async function runTrial({ io, signal }: CommandContext, trial: Trial, seed: numb
       concurrency: null,
       compareStrategies: false,
       quick: false,
+      only: null,
     }
     const target: Target = {
       id: kind,

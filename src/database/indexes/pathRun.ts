@@ -21,7 +21,6 @@ const wholeSample = 10_000
 const sampleTimeMS = 2_000
 
 const warmups = 5
-const mostRuns = 300
 const leastRuns = 100
 const pathBudgetMs = 2_000
 const pairsBudgetMs = 2_000
@@ -116,10 +115,16 @@ async function timed(clock: Clock, operation: () => Promise<unknown>): Promise<n
   return clock.monotonicMs() - fromMs
 }
 
+/** Where and how often a path is run. */
+interface Runs {
+  readonly db: Db
+  readonly clock: Clock
+  readonly mostRuns: number
+}
+
 /** Times of many runs, ascending. @param beside runs after each of them, untimed: its own times are its own matter */
 export async function timePath(
-  db: Db,
-  clock: Clock,
+  { db, clock, mostRuns }: Runs,
   path: CatalogPath,
   params: Params,
   signal: AbortSignal,
@@ -139,15 +144,15 @@ export async function timePath(
 
 /** The same, each beside a bare round trip, whose times come too. */
 export async function timeBesidePing(
-  db: Db,
-  clock: Clock,
+  runs: Runs,
   path: CatalogPath,
   params: Params,
   signal: AbortSignal,
 ): Promise<{ readonly times: readonly number[]; readonly pings: readonly number[] }> {
+  const { db, clock } = runs
   const pings: number[] = []
   const ping = async (): Promise<void> => void pings.push(await timed(clock, () => db.command({ ping: 1 }, { signal })))
-  const times = await timePath(db, clock, path, params, signal, ping)
+  const times = await timePath(runs, path, params, signal, ping)
   return { times, pings: pings.toSorted((a, b) => a - b) }
 }
 

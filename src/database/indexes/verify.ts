@@ -20,6 +20,8 @@ export interface VerifyOptions {
   readonly onPath: (name: string, position: number, total: number) => void
   /** Pairs with and without the index of which the gain in time is taken; what is examined is exact with any. @default 20 */
   readonly mostPairs?: number
+  /** Runs of a path of which its percentiles are taken, at most. @default 300 */
+  readonly mostRuns?: number
 }
 
 /** Up to here the round trip hides what an index does: time is reported, but decides nothing. The largest collection counts. */
@@ -76,6 +78,7 @@ async function mostDocuments(db: Db, { paths }: Catalog, live: LiveDatabase): Pr
 }
 
 const defaultPairs = 20
+const defaultRuns = 300
 
 interface ProveOptions extends VerifyOptions {
   readonly isTimed: boolean
@@ -122,16 +125,23 @@ async function prove(options: ProveOptions, path: CatalogPath, live: LiveDatabas
 
 const stopped = 'it was stopped before this was looked at'
 
+/** The single values in it, however deep. */
+function leavesOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value.flatMap(leavesOf)
+  const isPlain = value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype
+  return isPlain ? Object.values(value).flatMap(leavesOf) : [value]
+}
+
 /** What the server said; only its code where it quotes a sampled value. */
 function withoutValues(message: string, error: unknown, sampled: Sampled | null): string {
-  const values = Object.values(sampled?.params ?? {}).flat()
+  const values = leavesOf(sampled?.params)
   const texts = values.flatMap((value) => [String(value), BSON.EJSON.stringify(value, { relaxed: true })])
   if (!texts.some((text) => text !== '' && message.includes(text))) return message
   return `MongoDB refused the query: ${error instanceof MongoServerError ? (error.codeName ?? `code ${error.code}`) : 'see the server log'}`
 }
 
 async function proveHere(
-  { db, clock, gain, isTimed, mostPairs = defaultPairs }: ProveOptions,
+  { db, clock, gain, isTimed, mostPairs = defaultPairs, mostRuns = defaultRuns }: ProveOptions,
   path: CatalogPath,
   nothing: Proof,
   { params, isSampled }: Sampled,
@@ -156,7 +166,7 @@ async function proveHere(
       ? { ...proof, reason: `${reason}: only its plan was looked at` }
       : { ...proof, verdict: 'ok', reason: `its plan is right; ${reason}` }
   }
-  const { latencyMs, tooSlow, note } = await proveTime({ db, clock }, path, params, isTimed, signal)
+  const { latencyMs, tooSlow, note } = await proveTime({ db, clock, mostRuns }, path, params, isTimed, signal)
   const inTime = { ...proof, latencyMs }
   const because = (reason: string): string => (note === null ? reason : `${reason}; ${note}`)
   if (tooSlow !== null) return { ...inTime, ...tooSlow }
