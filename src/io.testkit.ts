@@ -74,7 +74,7 @@ export function fakeIo(options: FakeIoOptions): FakeIo {
     yieldNow: () => Promise.resolve(),
     yieldUntil: () => Promise.resolve(),
     loopProbe: () => ({ read: () => ({ eventLoopUtilization: 0, lagP99Ms: 0 }), reset: () => undefined, stop: () => undefined }),
-    samples: { residentBytes: () => null, processorMs: () => 0, cpus: 1, memoryBytes: 1, memoryPercent: () => 50 },
+    samples: { residentBytes: () => null, processorMs: () => 0, stolenMs: () => null, cpus: 1, memoryBytes: 1, memoryPercent: () => 50 },
     printed: () => printed.join(''),
     complained: () => complained.join(''),
     raise: (name) => {

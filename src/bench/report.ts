@@ -88,6 +88,8 @@ export interface ResourceSample {
   readonly rssMb: number
   /** Of the whole machine, by what is measured: 100 is every core. */
   readonly cpuPercent: number
+  /** Of the whole machine, what its host gave to other machines; null where nobody tells. */
+  readonly stolenPercent: number | null
   readonly dbConnections: number | null
   readonly eventLoopLagMs: number
 }

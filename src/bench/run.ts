@@ -6,7 +6,7 @@ import type { BenchEvent } from './live.ts'
 import type { BenchReport, ComparisonReport, Environment, ResourceSample, SeriesReport, TargetReport } from './report.ts'
 import type { ScenarioSettings, ScenarioSpec } from './scenario.ts'
 import { scenarioOf, type Target } from './targets.ts'
-import { resourcesOf } from './resources.ts'
+import { resourcesOf, stolenNotes } from './resources.ts'
 import { judgeTargets, wholeVerdict } from './verdict.ts'
 
 export interface BenchPlan {
@@ -60,6 +60,7 @@ export async function runBench(
   const runOne = async ({ name, plannedMs }: BenchPlan['scenarios'][number], how: ScenarioSettings): Promise<void> => {
     emit({ type: 'scenario-started', scenario: name, plannedMs: plannedMs(how) })
     const stopped = new AbortController()
+    const firstSample = samples.length
     const sampling = (async () => {
       while (!stopped.signal.aborted) {
         await sleep(clock, sampleEveryMs, stopped.signal)
@@ -70,8 +71,10 @@ export async function runBench(
     })().catch(() => undefined)
     try {
       const series = await ports.execute(name, how, emit, signal)
-      for (const report of series) measured.set(report.name, report)
-      emit({ type: 'scenario-finished', scenario: name, series })
+      const stolen = stolenNotes(samples.slice(firstSample))
+      const told = series.map((report) => ({ ...report, notes: [...report.notes, ...stolen] }))
+      for (const report of told) measured.set(report.name, report)
+      emit({ type: 'scenario-finished', scenario: name, series: told })
     } catch (error) {
       if (!signal.aborted) {
         const failed = unmeasured(name, error)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { judgeRatio, ratioInterval } from './compare.ts'
 import { hgrmText, makeHistogram } from './histogram.ts'
 import type { ResourceSample, SeriesReport } from './report.ts'
+import { stolenNotes } from './resources.ts'
 import { poissonSchedule } from './schedule.ts'
 import type { Target } from './targets.ts'
 import { binomialAtMost, judgePercentile, judgeTargets, samplesMissing, wholeVerdict } from './verdict.ts'
@@ -142,6 +143,7 @@ describe('a verdict', () => {
     atMs: 0,
     rssMb: 100,
     cpuPercent: 10,
+    stolenPercent: null,
     dbConnections: 5,
     eventLoopLagMs: 0,
     ...more,
@@ -175,6 +177,16 @@ describe('a verdict', () => {
     expect(judgeTargets([memory], [series({})], samples)[0]).toMatchObject({ verdict: 'pass', measured: 100, samples: 30 })
     const connections = noPercentile(target({ scenario: 'other', metric: 'dbConnectionsPeak', limit: 49 }))
     expect(judgeTargets([connections], [series({ name: 'other' })], samples)[0]).toMatchObject({ verdict: 'invalid', measured: null })
+  })
+
+  test.each([
+    ['nothing where nobody tells', [null, null], 0],
+    ['nothing where it is little', [0, 1, 0.5], 0],
+    ['what the host gave to others', [0, 30, null], 1],
+  ])('on a measurement says %s', (_, stolen, notes) => {
+    const said = stolenNotes(stolen.map((stolenPercent) => ({ stolenPercent })))
+    expect(said).toHaveLength(notes)
+    if (notes > 0) expect(said[0]).toContain('15.0 %')
   })
 
   test('of the whole is the worst, and no target is no pass', () => {

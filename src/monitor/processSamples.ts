@@ -16,6 +16,8 @@ export interface ProcessSamples {
   residentBytes(pid: number): number | null
   /** Processor time that a process has used so far, ms; null when it is gone or the system does not tell. */
   processorMs(pid: number): number | null
+  /** Processor time that this machine wanted and its host gave to other machines, of all processors since it started, ms; null where nobody tells. */
+  stolenMs(): number | null
   readonly cpus: number
   readonly memoryBytes: number
   /** Of the memory that this process may use: of its control group, else of the machine; 0-100. */
@@ -61,6 +63,16 @@ function freeBytes(): number {
   }
 }
 
+/** The eighth count of the line of all processors. Source: proc(5), steal. */
+function stolenTicks(): number | null {
+  try {
+    const ticks = Number(/^cpu +(?:\d+ ){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1])
+    return Number.isNaN(ticks) ? null : ticks
+  } catch {
+    return null
+  }
+}
+
 /** The bounds of a container; null without one. Source: the Linux kernel's cgroup v2. */
 function controlGroupBytes(): { readonly used: number; readonly limit: number } | null {
   try {
@@ -99,6 +111,10 @@ export function makeProcessSamples(host: Pick<NodeJS.Process, 'pid' | 'memoryUsa
       // Behind the name, the 12th and 13th field are the times.
       const fields = statFields(pid)
       return fields === null ? null : (Number(fields[11]) + Number(fields[12])) * msPerTick
+    },
+    stolenMs: () => {
+      const ticks = stolenTicks()
+      return ticks === null ? null : ticks * msPerTick
     },
   }
 }

@@ -25,6 +25,7 @@ export function makeSampler(
   const loop = loopProbe()
   let lastMs = clock.monotonicMs()
   let usedBefore = new Map<number, number>()
+  let stolenBefore = samples.stolenMs()
   return {
     sample: async () => {
       const { all, measured } = processesNow()
@@ -33,7 +34,10 @@ export function makeSampler(
       // A process that is new, or gone, is counted from the next sample on.
       const usedMs = [...used].reduce((sum, [pid, ms]) => sum + Math.max(0, ms - (usedBefore.get(pid) ?? ms)), 0)
       const machineMs = (nowMs - lastMs) * samples.cpus
+      const stolen = samples.stolenMs()
+      const stolenMs = stolen === null || stolenBefore === null ? null : stolen - stolenBefore
       usedBefore = used
+      stolenBefore = stolen
       lastMs = nowMs
       const resident = all.map((pid) => samples.residentBytes(pid) ?? 0)
       const { lagP99Ms } = loop.read()
@@ -41,6 +45,7 @@ export function makeSampler(
       return {
         rssMb: resident.reduce((sum, bytes) => sum + bytes, 0) / bytesPerMb,
         cpuPercent: machineMs <= 0 ? 0 : (100 * usedMs) / machineMs,
+        stolenPercent: stolenMs === null || machineMs <= 0 ? null : Math.min(100, (100 * stolenMs) / machineMs),
         dbConnections: database === null ? null : await connectionsOf(database),
         eventLoopLagMs: lagP99Ms,
       }

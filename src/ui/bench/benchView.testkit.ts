@@ -111,6 +111,7 @@ export const resources = (scenario: string, index: number): BenchEvent => ({
     atMs: index * 500,
     rssMb: 300 + index,
     cpuPercent: 70 + (index % 9),
+    stolenPercent: 0,
     dbConnections: 41,
     eventLoopLagMs: index % 4,
   },
