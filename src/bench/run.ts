@@ -33,8 +33,8 @@ export interface BenchPorts {
 }
 
 const sampleEveryMs = 250
-/** Within a budget, at most so many more looks at a scenario when it was measured, and in the end; else one. */
-const moreLooks = 3
+/** So often, at most, what is open is looked at again when all scenarios were measured and there is a budget. */
+const lateRounds = 3
 /** Where samples are too few, for so many times as long. */
 const extension = 3
 /** A second look is no shorter than this, or three times as long where samples are missing, ms. */
@@ -88,38 +88,39 @@ export async function runBench(
     emit({ type: 'targets', targets: judged() })
   }
 
-  const plannedAfter = (name: string): number => {
-    const after = plan.scenarios.slice(plan.scenarios.findIndex((scenario) => scenario.name === name) + 1)
-    return after.reduce((sum, { plannedMs }) => sum + plannedMs(settings), 0)
-  }
   /**
    * What cannot be decided is measured anew, and that replaces the first look. Where samples were too few it is longer, by a factor that was fixed
    * beforehand, and once; where the measurement could not be believed it is as long as before, and within a budget as often as that allows.
    */
   const extended = new Set<string>()
-  const lookAgain = async (scenario: BenchPlan['scenarios'][number], looks: number): Promise<void> => {
-    const isOpen = ({ verdict, scenario: series }: TargetReport): boolean =>
-      scenarioOf(series) === scenario.name && (verdict === 'invalid' || (verdict === 'inconclusive' && !extended.has(series)))
-    for (let look = 0; look < looks && !signal.aborted; look += 1) {
-      const open = judged().filter(isOpen)
-      const few = open.filter(({ verdict }) => verdict === 'inconclusive')
-      const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
-      const longer = Math.min(longestLookMs, few.length > 0 ? extension * firstMs : firstMs)
-      const again = { ...settings, durationMs: longer, only: open.map((target) => target.scenario) }
-      const tookMs = clock.monotonicMs() - fromMs
-      if (open.length === 0) return
-      if (plan.budgetMs !== null && tookMs + scenario.plannedMs(again) > plan.budgetMs - plannedAfter(scenario.name)) return
-      for (const target of few) extended.add(target.scenario)
-      await runOne(scenario, again)
-    }
+  /** @param keptMs of the budget, for scenarios that were not measured yet */
+  const lookAgain = async (scenario: BenchPlan['scenarios'][number], keptMs: number): Promise<void> => {
+    const open = judged().filter(
+      ({ verdict, scenario: series }) =>
+        scenarioOf(series) === scenario.name && (verdict === 'invalid' || (verdict === 'inconclusive' && !extended.has(series))),
+    )
+    if (open.length === 0 || signal.aborted) return
+    const few = open.filter(({ verdict }) => verdict === 'inconclusive')
+    const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
+    const longer = Math.min(longestLookMs, few.length > 0 ? extension * firstMs : firstMs)
+    const again = { ...settings, durationMs: longer, only: open.map((target) => target.scenario) }
+    const tookMs = clock.monotonicMs() - fromMs
+    if (plan.budgetMs !== null && tookMs + scenario.plannedMs(again) > plan.budgetMs - keptMs) return
+    for (const target of few) extended.add(target.scenario)
+    await runOne(scenario, again)
   }
-  for (const scenario of plan.scenarios) {
+  for (const [position, scenario] of plan.scenarios.entries()) {
     if (signal.aborted) break
     await runOne(scenario, settings)
-    await lookAgain(scenario, plan.budgetMs === null ? 1 : moreLooks)
+    const after = plan.scenarios.slice(position + 1)
+    await lookAgain(
+      scenario,
+      after.reduce((sum, { plannedMs }) => sum + plannedMs(settings), 0),
+    )
   }
-  // What was kept back for scenarios that took less than planned.
-  if (plan.budgetMs !== null) for (const scenario of plan.scenarios) await lookAgain(scenario, moreLooks)
+  // The time that is left goes to what is open still: what disturbed a measurement may have passed.
+  for (let round = 0; plan.budgetMs !== null && round < lateRounds; round += 1)
+    for (const scenario of plan.scenarios) await lookAgain(scenario, 0)
   const targetReports = judged()
   const verdict = wholeVerdict(targetReports)
   emit({ type: 'targets', targets: targetReports })
