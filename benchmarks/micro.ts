@@ -595,7 +595,7 @@ function measureMemory(): void {
 
 say('# Traffic primitives beside their peers', '')
 say(
-  `Node ${process.version}, ${cpus().length} shared cores (${cpus()[0]?.model ?? 'unknown'}). Processor time of the whole process, medians of three rounds (two for the queue) with`,
+  `Node ${process.version}, ${cpus().length} shared cores (${cpus()[0]?.model ?? 'unknown'}). Processor time of the whole process, medians of seven rounds (two for the queue) with`,
   'their least and greatest; each round runs every case, and a ratio is taken to the floor of the same round. A floor is what anything that keeps the',
   'same promise must do, written by hand with nothing else. Run it again with `npm run bench:micro`.',
 )

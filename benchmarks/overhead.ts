@@ -297,7 +297,9 @@ async function measureOpenLoop(port: number): Promise<void> {
     say('| | P50 ms | P95 ms | P99 ms | P99 x bare | P99 x floor |', '|---|---|---|---|---|---|')
     for (const [index, { name }] of cases.entries()) {
       const { p50, p95, p99, bare, floor } = found[index] ?? { p50: [], p95: [], p99: [], bare: [], floor: [] }
-      say(`| ${name} | ${spread(p50, 2)} | ${spread(p95, 2)} | ${spread(p99, 2)} | ${spread(bare, 1)} | ${index === 0 ? '-' : spread(floor, 1)} |`)
+      say(
+        `| ${name} | ${spread(p50, 2)} | ${spread(p95, 2)} | ${spread(p99, 2)} | ${spread(bare, 1)} | ${index === 0 ? '-' : spread(floor, 1)} |`,
+      )
     }
     for (const { close } of cases) await close()
   } finally {

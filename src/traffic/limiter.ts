@@ -121,7 +121,6 @@ export function makeLimiter({ requestsPerMinute, unitsPerMinute, atOnce }: Limit
   let timerAtMs = 0
 
   const isCounted = (): boolean => most.requests < none || most.units < none
-  const fits = (need: number): boolean => running < most.atOnce && (!isCounted() || window.hasRoomFor(need, most))
 
   const issuer: Issuer = {
     left: (permit) => {
@@ -141,11 +140,13 @@ export function makeLimiter({ requestsPerMinute, unitsPerMinute, atOnce }: Limit
       serve()
     },
   }
-  const grant = (units: number, waitedMs: number): Permit => {
-    const permit = new HeldPermit(issuer, units, waitedMs, isCounted())
+  /** Null: there is no room for it. */
+  const grant = (units: number, sinceMs: number | null): Permit | null => {
+    if (running >= most.atOnce) return null
+    const counts = isCounted()
+    if (counts && !window.holdIfRoom(units, most)) return null
     running += 1
-    if (permit.isCounted) window.hold(units)
-    return permit
+    return new HeldPermit(issuer, units, sinceMs === null ? 0 : clock.monotonicMs() - sinceMs, counts)
   }
 
   /** Whatever stops to count may make room; nothing else does so by time alone. */
@@ -169,10 +170,10 @@ export function makeLimiter({ requestsPerMinute, unitsPerMinute, atOnce }: Limit
   const serve = (): void => {
     if (timer === null && waiting.size === 0) return
     for (let first = waiting.first(); first !== undefined; first = waiting.first()) {
-      const isHopeless = first.units > most.units
-      if (!isHopeless && !fits(first.units)) break
+      const permit = first.units > most.units ? Promise.reject(tooLarge(first.units)) : grant(first.units, first.sinceMs)
+      if (permit === null) break
       waiting.take(first)
-      first.resolve(isHopeless ? Promise.reject(tooLarge(first.units)) : grant(first.units, clock.monotonicMs() - first.sinceMs))
+      first.resolve(permit)
     }
     wakeLater()
   }
@@ -185,7 +186,10 @@ export function makeLimiter({ requestsPerMinute, unitsPerMinute, atOnce }: Limit
     enter: ({ units, priority = 5, deadlineAtMs }, signal) => {
       if (signal.aborted) return Promise.reject(signal.reason as Error)
       if (units > most.units) return Promise.reject(tooLarge(units))
-      if (waiting.size === 0 && fits(units)) return Promise.resolve(grant(units, 0))
+      if (waiting.size === 0) {
+        const permit = grant(units, null)
+        if (permit !== null) return Promise.resolve(permit)
+      }
       const nowMs = clock.monotonicMs()
       if (deadlineAtMs !== undefined) {
         const earliestMs = isCounted() ? window.earliestMs(waiting.aheadOf(priority), units, most) : nowMs

@@ -7,10 +7,8 @@ export interface SlidingWindow {
   /** What counts now, the claims of others included. */
   requests(): number
   units(): number
-  /** Whether one more request of so many units fits, by one look at the clock. */
-  hasRoomFor(units: number, most: Most): boolean
-  /** It counts from now on, until release or a minute after leave. */
-  hold(units: number): void
+  /** Whether one more request of so many units fits; then it counts from now on, until release or a minute after leave. */
+  holdIfRoom(units: number, most: Most): boolean
   /** It was held and never left. */
   release(units: number): void
   /** It was held and leaves now. Returns its place, for settle. */
@@ -104,6 +102,9 @@ export function makeSlidingWindow(nowMs: () => number): SlidingWindow {
     return now
   }
 
+  const hasRoomFor = (need: number, most: Most): boolean =>
+    next - oldest + held + requestClaim.amount < most.requests && units + unitClaim.amount + need <= most.units
+
   const raise = (claim: Claim, amount: number, forMs: number): void => {
     const now = nowMs()
     if (amount <= 0 || amount < claim.amount) return
@@ -143,23 +144,26 @@ export function makeSlidingWindow(nowMs: () => number): SlidingWindow {
       forget()
       return units + unitClaim.amount
     },
-    hasRoomFor: (need, most) => {
-      forget()
-      return next - oldest + held + requestClaim.amount < most.requests && units + unitClaim.amount + need <= most.units
-    },
-    hold: (need) => {
+    holdIfRoom: (need, most) => {
+      // Time only makes room: the clock is looked at where there is none without it.
+      if (!hasRoomFor(need, most)) {
+        forget()
+        if (!hasRoomFor(need, most)) return false
+      }
       held += 1
       units += need
+      return true
     },
     release: (need) => {
       held -= 1
       units -= need
     },
     leave: (need) => {
+      const now = forget()
       if (next - oldest > log.mask) log = grown(log, oldest, next)
       const place = next
       const index = place & log.mask
-      log.atMs[index] = nowMs()
+      log.atMs[index] = now
       log.units[index] = need
       log.isFinal[index] = 0
       held -= 1
