@@ -99,15 +99,20 @@ export async function runBench(
       ({ verdict, scenario: series }) =>
         scenarioOf(series) === scenario.name && (verdict === 'invalid' || (verdict === 'inconclusive' && !extended.has(series))),
     )
-    if (open.length === 0 || signal.aborted) return
     const few = open.filter(({ verdict }) => verdict === 'inconclusive')
-    const firstMs = Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4)
-    const longer = Math.min(longestLookMs, few.length > 0 ? extension * firstMs : firstMs)
-    const again = { ...settings, durationMs: longer, only: open.map((target) => target.scenario) }
-    const tookMs = clock.monotonicMs() - fromMs
-    if (plan.budgetMs !== null && tookMs + scenario.plannedMs(again) > plan.budgetMs - keptMs) return
-    for (const target of few) extended.add(target.scenario)
-    await runOne(scenario, again)
+    const unbelieved = open.filter(({ verdict }) => verdict === 'invalid')
+    const same = settings.durationMs === null ? null : Math.max(leastLookMs, settings.durationMs)
+    const longer = Math.min(longestLookMs, extension * Math.max(leastLookMs, settings.durationMs ?? scenario.plannedMs(settings) / 4))
+    // Where a longer look at all of them takes too long, what could not be believed goes first.
+    const looks = [...(few.length > 0 ? [{ targets: open, durationMs: longer }] : []), { targets: unbelieved, durationMs: same }]
+    const fits = (how: ScenarioSettings): boolean =>
+      plan.budgetMs === null || clock.monotonicMs() - fromMs + scenario.plannedMs(how) + keptMs <= plan.budgetMs
+    for (const { targets: some, durationMs } of looks) {
+      const again = { ...settings, durationMs, only: some.map((target) => target.scenario) }
+      if (some.length === 0 || signal.aborted || !fits(again)) continue
+      for (const target of some) if (target.verdict === 'inconclusive') extended.add(target.scenario)
+      return runOne(scenario, again)
+    }
   }
   for (const [position, scenario] of plan.scenarios.entries()) {
     if (signal.aborted) break

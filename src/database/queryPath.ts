@@ -43,8 +43,8 @@ export interface Listed {
 }
 
 /**
- * Several finds of one collection as one aggregation: the rows of each in its own order, those of the first one first.
- * Without limit and sort they would not be worth it; a find's projection must be one that takes fields away or names those that stay.
+ * Several finds of one collection as one aggregation: the rows of each in its own order, those of the first one first. Throws where there is none,
+ * as a pipeline without a stage would read everything.
  */
 export function united(collection: CollectionName, plans: readonly FindPlan[]): Document[] {
   const pipelines = plans.map(({ filter, projection, sort, limit }, list) => [

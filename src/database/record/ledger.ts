@@ -57,7 +57,7 @@ export function makeLedger({ db, clock, gather, stepKey, degrade, onLost, boundM
   const write = gather(writeGroup)
   let settled: Promise<unknown> = Promise.resolve()
   const hold = (writing: Promise<unknown>): void => {
-    settled = Promise.all([settled, writing])
+    settled = Promise.all([settled, writing.catch(() => undefined)])
   }
   // A failure here is told by onLost, or by the next intent, which meets the same database.
   const writeOutcome = async (attempt: Attempt, settlement: Settlement, result?: AttemptResult): Promise<void> => {
