@@ -37,9 +37,9 @@ const sampleEveryMs = 250
 const lateRounds = 3
 /** Where samples are too few, for so many times as long. */
 const extension = 3
-/** A second look is no shorter than this, or three times as long where samples are missing, ms. */
+/** A further look is no shorter than this, or three times as long where samples are missing, ms. */
 const leastLookMs = 2_000
-/** A second look is no longer than this, ms. */
+/** A longer look is no longer than this, ms. */
 const longestLookMs = 60_000
 
 /** Resolves also when the signal came: with what was measured until then. */

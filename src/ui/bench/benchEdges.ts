@@ -84,7 +84,7 @@ export function progressLine(state: BenchState, { columns, nowMs, isStopping }: 
   const { name, status, plannedMs, loadFromMs, looks } = running
   const prepared = status === 'preparing' ? state.preparing : null
   const what = prepared === null ? phases[status] : foreign(prepared.text)
-  const again = looks > 1 ? ', second look' : ''
+  const again = looks > 1 ? `, look ${looks}` : ''
   const left: Line = [span(foreign(name), 'bold', 'cyan'), span(` ${what}${again} `)]
   const share = prepared === null ? timeShare(loadFromMs, plannedMs, nowMs) : doneShare(prepared)
   const leftMs = loadFromMs === null ? null : loadFromMs + plannedMs - nowMs
