@@ -73,6 +73,19 @@ describe('an open loop', () => {
     expect(series.finish({ offeredPerSecond: 1_000, concurrency: null, dropped }).invalid.join()).toContain('never sent')
   })
 
+  test('at a rate that the generator cannot make is invalid, and ends soon after it was planned to', async () => {
+    const series = seriesOf('open')
+    // Ten million a second for 100 ms, each of which takes at least 10 us to send.
+    const schedule = Float64Array.from({ length: 1_000_000 }, (_, index) => index / 10_000)
+    const send = (): Promise<void> => {
+      for (const untilMs = clock.monotonicMs() + 0.01; clock.monotonicMs() < untilMs;);
+      return Promise.resolve()
+    }
+    const dropped = await runOpenLoop(pacing, { schedule, warmupMs: 0, timeoutMs: 1_000, series, unitPerMs: 1, send }, never)
+    expect(dropped).toBeGreaterThan(500_000)
+    expect(series.finish({ offeredPerSecond: 1e7, concurrency: null, dropped }).invalid.join()).toContain('never sent')
+  })
+
   test('that is stopped counts what was under way as slow', async () => {
     const series = seriesOf('open')
     const stop = new AbortController()

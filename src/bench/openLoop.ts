@@ -19,7 +19,7 @@ export interface OpenLoop {
   readonly schedule: Float64Array
   readonly warmupMs: number
   readonly timeoutMs: number
-  /** More than this under way: what is planned is dropped, and the measurement is invalid. @default 4_096 */
+  /** More than this under way: what is planned is dropped, as what is overdue in the end is, and the measurement is invalid. @default 4_096 */
   readonly maxInFlight?: number
   readonly series: Series
   /** Of the series; 1 for ms, 1_000 for us. */
@@ -44,6 +44,8 @@ const sweepMs = 20
  * and opening those takes longer than what it has to make up for.
  */
 const mostInOneGo = 16
+/** What has not left so long after the whole schedule was over never will: its rate was not made. */
+const graceMs = 250
 
 /** How a failure is called in the report: its code, else its name. */
 export function kindOf(error: unknown): string {
@@ -52,7 +54,7 @@ export function kindOf(error: unknown): string {
   return typeof code === 'string' && code !== '' ? code : error.name
 }
 
-/** Resolves to how many were dropped, when the last request has come back or timed out. */
+/** Resolves to how many were dropped, as too many were under way or their time was over, when the last request has come back or timed out. */
 export async function runOpenLoop(pacing: Pacing, loop: OpenLoop, signal: AbortSignal): Promise<number> {
   const { clock } = pacing
   const { schedule, series, unitPerMs, timeoutMs, warmupMs, maxInFlight = 4_096 } = loop
@@ -86,6 +88,7 @@ export async function runOpenLoop(pacing: Pacing, loop: OpenLoop, signal: AbortS
   }
   sweep()
   const startMs = clock.monotonicMs() + 5
+  const overMs = startMs + (schedule.at(-1) ?? 0) + graceMs
   let measuring = false
   let sentInOneGo = 0
   try {
@@ -109,7 +112,7 @@ export async function runOpenLoop(pacing: Pacing, loop: OpenLoop, signal: AbortS
         series.begin()
       }
       series.offered()
-      if (flights.size >= maxInFlight) {
+      if (flights.size >= maxInFlight || clock.monotonicMs() > overMs) {
         if (measuring) dropped += 1
         continue
       }

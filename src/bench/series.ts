@@ -161,7 +161,7 @@ export function makeSeries({ name, model, unit, limits, clock, loop, gauges, onP
       if (mostLatenessMs !== null && lateMs > mostLatenessMs) {
         invalid.push(`the generator was late: P99 ${lateMs.toFixed(1)} ms, at most ${mostLatenessMs.toFixed(1)} ms`)
       }
-      if (dropped > 0) invalid.push(`${dropped} requests were never sent: too many were under way`)
+      if (dropped > 0) invalid.push(`${dropped} requests were never sent: too many were under way, or their time was over`)
       if (offeredPerSecond !== null && offeredAll > 0 && response.count() < leastAchieved * offeredAll) {
         invalid.push(`only ${response.count()} of ${offeredAll} requests were made`)
       }
