@@ -1,5 +1,5 @@
 // Requests that leave when they were planned to, whatever the server does. Invariant: latency counts from the planned time; what did not leave in
-// time is late, never left out and never made up for.
+// time is late and never made up for; what is left out makes the measurement invalid.
 import type { Clock, Timer } from '../core/runtime.ts'
 import { Leaving } from './leaving.ts'
 import type { Series } from './series.ts'
@@ -19,7 +19,7 @@ export interface OpenLoop {
   readonly schedule: Float64Array
   readonly warmupMs: number
   readonly timeoutMs: number
-  /** More than this under way: what is planned is dropped, as what is overdue in the end is, and the measurement is invalid. @default 4_096 */
+  /** More than this under way: what is planned is dropped, and the measurement is invalid. @default 4_096 */
   readonly maxInFlight?: number
   readonly series: Series
   /** Of the series; 1 for ms, 1_000 for us. */

@@ -1,8 +1,6 @@
 // What samples of memory, processor and connections come to. Pure.
+import { meanOf } from '../core/mean.ts'
 import type { ResourceReport, ResourceSample } from './report.ts'
-
-const meanOf = (values: readonly number[]): number | null =>
-  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Below this the host's other machines are not worth a word, % of the processors. */
 const leastStolenPercent = 1

@@ -1,48 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { fakeClock } from '../core/clock.testkit.ts'
 import type { Environment, SeriesReport } from './report.ts'
+import { series, target } from './report.testkit.ts'
 import { runBench } from './run.ts'
 import type { ScenarioSettings } from './scenario.ts'
-import type { Target } from './targets.ts'
-
-const target = (id: string, scenario: string): Target => ({
-  id,
-  source: 'test',
-  description: id,
-  scenario,
-  metric: 'response',
-  percentile: 99,
-  direction: 'max',
-  limit: 10,
-  unit: 'ms',
-})
 
 /** A look at a series: how many samples there were and how many beyond the limit, or that it cannot be believed. */
 type Look = { readonly count: number; readonly beyond: number } | 'late'
 
-const none = { p50: 1, p95: 1, p99: 1, max: 1, mean: 1, unit: 'ms' } as const
 function reportOf(name: string, look: Look): SeriesReport {
-  const { count, beyond } = look === 'late' ? { count: 100, beyond: 0 } : look
-  return {
-    name,
-    model: 'open',
-    offeredPerSecond: 1,
-    achievedPerSecond: 1,
-    concurrency: null,
-    count,
-    errors: 0,
-    errorsByKind: {},
-    response: none,
-    service: none,
-    lateness: { p99: 0 },
-    generator: { eventLoopUtilization: 0, lagP99Ms: 0 },
-    figures: {},
-    exceeded: { '10': beyond },
-    invalid: look === 'late' ? ['the generator was late'] : [],
-    notes: [],
-    intervals: [],
-    histogram: '',
-  }
+  if (look === 'late') return series({ name, count: 100, invalid: ['the generator was late'] })
+  return series({ name, count: look.count, exceeded: { 10: look.beyond } })
 }
 
 const good: Look = { count: 1_000, beyond: 0 }
@@ -67,7 +35,7 @@ async function measured(looks: Readonly<Record<string, readonly Look[]>>, budget
     {
       id: 'test',
       scenarios: [{ name: 'q', plannedMs: () => plannedMs }],
-      targets: Object.keys(looks).map((name) => target(name, name)),
+      targets: Object.keys(looks).map((name) => target({ id: name, scenario: name })),
       settings,
       environment: {} as Environment,
       budgetMs,

@@ -88,12 +88,13 @@ export async function runBench(
     emit({ type: 'targets', targets: judged() })
   }
 
+  /** Series that had their longer look. */
+  const extended = new Set<string>()
   /**
    * What cannot be decided is measured anew, and that replaces the first look. Where samples were too few it is longer, by a factor that was fixed
    * beforehand, and once; where the measurement could not be believed it is as long as before, and within a budget as often as that allows.
+   * @param keptMs of the budget, for scenarios that were not measured yet
    */
-  const extended = new Set<string>()
-  /** @param keptMs of the budget, for scenarios that were not measured yet */
   const lookAgain = async (scenario: BenchPlan['scenarios'][number], keptMs: number): Promise<void> => {
     const open = judged().filter(
       ({ verdict, scenario: series }) =>

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { judgeRatio, ratioInterval } from './compare.ts'
 import { hgrmText, makeHistogram } from './histogram.ts'
 import type { ResourceSample, SeriesReport } from './report.ts'
+import { series, target } from './report.testkit.ts'
 import { stolenNotes } from './resources.ts'
 import { poissonSchedule } from './schedule.ts'
 import type { Target } from './targets.ts'
@@ -103,39 +104,6 @@ describe('a verdict', () => {
     expect(binomialAtMost(500, 50_000, 0.01)).toBeCloseTo(0.512, 2)
   })
 
-  const series = (more: Partial<SeriesReport>): SeriesReport => ({
-    name: 's',
-    model: 'open',
-    offeredPerSecond: 100,
-    achievedPerSecond: 100,
-    concurrency: null,
-    count: 1_000,
-    errors: 0,
-    errorsByKind: {},
-    response: { p50: 1, p95: 2, p99: 3, max: 4, mean: 1, unit: 'ms' },
-    service: { p50: 1, p95: 2, p99: 3, max: 4, mean: 1, unit: 'ms' },
-    lateness: { p99: 0 },
-    generator: { eventLoopUtilization: 0, lagP99Ms: 0 },
-    figures: { hits: 5 },
-    exceeded: { 10: 0 },
-    invalid: [],
-    notes: [],
-    intervals: [],
-    histogram: '',
-    ...more,
-  })
-  const target = (more: Partial<Target>): Target => ({
-    id: 't',
-    source: 'a test',
-    description: 'a test',
-    scenario: 's',
-    metric: 'response',
-    percentile: 99,
-    direction: 'max',
-    limit: 10,
-    unit: 'ms',
-    ...more,
-  })
   const figure = { metric: 'hits', direction: 'min', limit: 5 } as const
   const noPercentile = ({ percentile: _percentile, ...rest }: Target): Target => rest
   const sample = (more: Partial<ResourceSample>): ResourceSample => ({

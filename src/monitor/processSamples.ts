@@ -63,11 +63,14 @@ function freeBytes(): number {
   }
 }
 
+/** The kernel counts processor time for programs in hundredths of a second. Source: USER_HZ of Linux. */
+const msPerTick = 10
+
 /** The eighth count of the line of all processors. Source: proc(5), steal. */
-function stolenTicks(): number | null {
+function stolenMs(): number | null {
   try {
     const ticks = Number(/^cpu +(?:\d+ ){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1])
-    return Number.isNaN(ticks) ? null : ticks
+    return Number.isNaN(ticks) ? null : ticks * msPerTick
   } catch {
     return null
   }
@@ -82,9 +85,6 @@ function controlGroupBytes(): { readonly used: number; readonly limit: number } 
     return null
   }
 }
-
-/** The kernel counts processor time for programs in hundredths of a second. Source: USER_HZ of Linux. */
-const msPerTick = 10
 
 export function makeProcessSamples(host: Pick<NodeJS.Process, 'pid' | 'memoryUsage' | 'cpuUsage'>): ProcessSamples {
   return {
@@ -112,9 +112,6 @@ export function makeProcessSamples(host: Pick<NodeJS.Process, 'pid' | 'memoryUsa
       const fields = statFields(pid)
       return fields === null ? null : (Number(fields[11]) + Number(fields[12])) * msPerTick
     },
-    stolenMs: () => {
-      const ticks = stolenTicks()
-      return ticks === null ? null : ticks * msPerTick
-    },
+    stolenMs,
   }
 }

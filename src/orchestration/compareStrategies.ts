@@ -1,6 +1,7 @@
 // The strategies side by side: the same prompts, the same bound on what each prompt may cost, and a panel that took no part grades the answers.
 // Invariant: the panel learns neither strategy nor author, the same words get the same grade, and no judge of it took part in a run.
 import { OrxError } from '../core/errors.ts'
+import { meanOf } from '../core/mean.ts'
 import { seededRandom } from '../core/random.ts'
 import type { Domain } from '../models/catalog.ts'
 import type { ChatMessage } from '../models/chat.ts'
@@ -174,10 +175,6 @@ function figuresOf(strategy: Strategy, trials: readonly Trial[], seed: string | 
         ? null
         : { mean, interval: bootstrapInterval(differences, `${seed} ${strategy} pairs`), pairs: differences.length },
   }
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /** The percentile bootstrap of a mean, 95 %, the same for the same seed. Source: Efron and Tibshirani, 1993, chapter 13. */

@@ -1,0 +1,6 @@
+// The mean. Pure.
+
+/** Null of nothing. */
+export function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
+}
